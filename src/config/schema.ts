@@ -114,7 +114,7 @@ export const peerSchema = z.strictObject({
     .regex(/^0(\.\d{1,9})?$/, 'a decimal fraction below 1, as a string, e.g. "0.002"')
     .default('0')
     .describe('Fraction of the value of packets from this peer that we keep.'),
-  limits: limits.prefault({}),
+  limits: limits.prefault({}).describe('What the peer may ask of us. Changes take effect at once.'),
   routes: z.array(ilpPrefix).max(100_000).default([]).describe('Address prefixes that lie behind the peer.'),
   addressSegment: identifier.optional().describe('Last segment of a child address. Default: its id.'),
   allowReflection: z
@@ -125,20 +125,23 @@ export const peerSchema = z.strictObject({
 
 const listen = z.strictObject({
   host: z.string().default('127.0.0.1').describe('Address to bind. Loopback unless changed.'),
-  port: port,
+  port: port.describe('TCP port; 0 takes any free one.'),
 })
 
 const plugins = z
-  .looseObject({
+  .object({
     btp: z
       .looseObject({
         listen: listen.optional().describe('Where peers connect over BTP (WebSocket). Not set: no listener.'),
       })
-      .prefault({}),
+      .prefault({})
+      .describe('Peers over BTP 2.0 (RFC 23).'),
     'ilp-http': z
       .looseObject({ listen: listen.optional().describe('Where peers POST packets. Not set: no listener.') })
-      .prefault({}),
+      .prefault({})
+      .describe('Peers over ILP-over-HTTP (RFC 35).'),
   })
+  .catchall(z.looseObject({}))
   .describe('One section per plugin; further keys belong to the plugin.')
 
 const tigerbeetle = z.strictObject({
@@ -179,12 +182,12 @@ const ledger = z.strictObject({
     .max(36_500)
     .default(30)
     .describe('How long the sqlite ledger keeps one record per packet; the sums stay for good.'),
-  tigerbeetle: tigerbeetle.optional(),
+  tigerbeetle: tigerbeetle.optional().describe('The cluster; needed when the backend is tigerbeetle.'),
 })
 
 const rates = z.discriminatedUnion('provider', [
   z.strictObject({
-    provider: z.literal('fixed'),
+    provider: z.literal('fixed').describe('Prices written here.'),
     base: z.string().min(1).max(32).default('USD').describe('Asset the prices are in.'),
     prices: z
       .record(
@@ -195,8 +198,8 @@ const rates = z.discriminatedUnion('provider', [
       .describe('Price of one whole unit of each asset in the base asset.'),
   }),
   z.strictObject({
-    provider: z.literal('http'),
-    base: z.string().min(1).max(32).default('USD'),
+    provider: z.literal('http').describe('Prices fetched from a feed.'),
+    base: z.string().min(1).max(32).default('USD').describe('Asset the prices are in.'),
     url: z.url().describe('Answers { "base": "USD", "rates": { "XRP": "0.52", … } }.'),
     intervalMs: z
       .number()
@@ -224,40 +227,61 @@ const rates = z.discriminatedUnion('provider', [
 
 const localAccount = z.strictObject({
   id: identifier.describe('Name of the account, and of its payment pointer.'),
-  asset: asset,
+  asset: asset.describe('What the account is denominated in.'),
   creditLimit: unitAmount.default('0').describe('How much it may send beyond what it has received.'),
 })
 
 export const configSchema = z.strictObject({
-  node: z.strictObject({
-    id: identifier.default('connector').describe('Name of this node in health replies, metrics and logs.'),
-    environment: z
-      .enum(['development', 'test', 'production'])
-      .default('production')
-      .describe('production refuses test addresses and development conveniences.'),
-    ilpAddress: ilpAddress.optional().describe('Our ILP address. Not set: asked from the parent (ILDCP).'),
-    dataDirectory: z.string().default('./data').describe('Ledger, application data and generated secrets.'),
-    secretsFile: z
-      .string()
-      .optional()
-      .describe('YAML file of named secrets, mode 0600. Default: secrets.yaml in the data directory.'),
-    packetsInFlight: z
-      .number()
-      .int()
-      .min(1)
-      .max(65_536)
-      .default(65_536)
-      .describe('Packets in flight over all peers; above it T03.'),
-  }),
+  node: z
+    .strictObject({
+      id: identifier.default('connector').describe('Name of this node in health replies, metrics and logs.'),
+      environment: z
+        .enum(['development', 'test', 'production'])
+        .default('production')
+        .describe('production refuses test addresses and development conveniences.'),
+      ilpAddress: ilpAddress.optional().describe('Our ILP address. Not set: asked from the parent (ILDCP).'),
+      dataDirectory: z
+        .string()
+        .default('./data')
+        .describe(
+          'Ledger, application data and generated secrets. Relative paths start at the configuration file.',
+        ),
+      secretsFile: z
+        .string()
+        .optional()
+        .describe('YAML file of named secrets, mode 0600. Default: secrets.yaml in the data directory.'),
+      packetsInFlight: z
+        .number()
+        .int()
+        .min(1)
+        .max(65_536)
+        .default(65_536)
+        .describe('Packets in flight over all peers; above it T03.'),
+    })
+    .prefault({})
+    .describe('This node.'),
   plugins: plugins.prefault({}),
-  peers: z.array(peerSchema).max(100_000).default([]),
+  peers: z
+    .array(peerSchema)
+    .max(100_000)
+    .default([])
+    .describe('Who we exchange packets with. More can be added at run time.'),
   routes: z
-    .array(z.strictObject({ prefix: ilpPrefix, peer: identifier }))
+    .array(
+      z.strictObject({
+        prefix: ilpPrefix.describe('Address prefix; "" is the default route.'),
+        peer: identifier.describe('Id of the peer it goes to.'),
+      }),
+    )
     .max(1_000_000)
     .default([])
     .describe('Static routes; the empty prefix is the default route.'),
-  rates: rates.prefault({ provider: 'fixed' }),
-  ledger: ledger.prefault({}),
+  rates: rates
+    .prefault({ provider: 'fixed' })
+    .describe(
+      'Where exchange rates come from. Without a rate, packets between two assets are refused with T00.',
+    ),
+  ledger: ledger.prefault({}).describe('Where the balances are kept.'),
   accounts: z
     .array(localAccount)
     .max(10_000)
@@ -268,7 +292,8 @@ export const configSchema = z.strictObject({
       listen: listen.optional().describe('Where payment pointers answer (SPSP). Not set: not served.'),
       publicUrl: z.url().optional().describe('How the world reaches it, e.g. https://pay.example.com.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Payment pointers of the accounts of this node.'),
   admin: z
     .strictObject({
       host: z.string().default('127.0.0.1').describe('Address of health, metrics and admin API.'),
@@ -277,22 +302,33 @@ export const configSchema = z.strictObject({
         .array(secretReference)
         .max(8)
         .default([])
-        .describe('Keys that sign operator tokens, newest first. Default: generated in the secrets file.'),
+        .describe(
+          'Keys that sign operator tokens, newest first. Default: the secret "admin-key", generated when it is not there.',
+        ),
       trustProxy: z
         .boolean()
         .default(false)
         .describe('Take the client address for rate limits from X-Forwarded-For.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Health, metrics and the admin API.'),
   logging: z
     .strictObject({
-      level: z.enum(['error', 'warn', 'info', 'debug']).default('info'),
-      format: z.enum(['json', 'text']).default('json'),
+      level: z
+        .enum(['error', 'warn', 'info', 'debug'])
+        .default('info')
+        .describe(
+          'What is logged; LOG_LEVEL overrides it, and the admin API changes it while the node runs.',
+        ),
+      format: z
+        .enum(['json', 'text'])
+        .default('json')
+        .describe('One JSON object per line, or text for people.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('The log, on standard output.'),
 })
 
 /** The configuration, checked and with defaults. */
 export type Config = z.output<typeof configSchema>
 export type PeerConfig = z.output<typeof peerSchema>
-export { secretReference as secretReferenceSchema }

@@ -1,25 +1,10 @@
 import { performance } from 'node:perf_hooks'
-import { AMOUNT_MAX, type Amount, add, subtract, toAmount } from '../ilp/amount.ts'
-import {
-  reencodeFulfill,
-  reencodePrepare,
-  reencodeReject,
-  writeFulfill,
-  writeReject,
-} from '../ilp/encode-packet.ts'
+import { type Amount, add, subtract } from '../ilp/amount.ts'
+import { reencodeFulfill, reencodePrepare, reencodeReject } from '../ilp/encode-packet.ts'
 import { ErrorCode } from '../ilp/error-code.ts'
-import { PEER_PROTOCOL_FULFILLMENT } from '../ilp/ildcp.ts'
-import { PACKET_LENGTH_MAX, PacketType } from '../ilp/packet-view.ts'
-import {
-  createFulfillView,
-  createPrepareView,
-  createRejectView,
-  parseFulfill,
-  parsePrepare,
-  parseReject,
-} from '../ilp/parse-packet.ts'
+import { PACKET_LENGTH_MAX, PacketType, type PrepareView } from '../ilp/packet-view.ts'
+import { createFulfillView, createRejectView, parseFulfill, parseReject } from '../ilp/parse-packet.ts'
 import { patchPrepare } from '../ilp/patch-prepare.ts'
-import { PING_CONDITION, PING_FULFILLMENT } from '../ilp/ping.ts'
 import { fulfillmentMatches } from '../ilp/sha256.ts'
 import { type Ledger, type PacketListener, ReserveOutcome } from '../ledger/ledger.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -27,31 +12,24 @@ import { crashPoint } from '../lib/crash-point.ts'
 import type { Logger } from '../lib/logger.ts'
 import { TimerWheel } from '../lib/timer-wheel.ts'
 import { type LinkReceiver, type SendFailure, SendOutcome } from '../peers/link.ts'
-import type { Conversion } from '../rates/conversion.ts'
-import { compileConversion } from '../rates/conversion.ts'
 import type { RateProvider } from '../rates/rate-provider.ts'
 import type { Account } from './account.ts'
+import { Answers } from './answers.ts'
+import { Faults } from './faults.ts'
 import { HeldBytes } from './held-bytes.ts'
 import { InFlight, NO_SLOT, SlotState } from './in-flight.ts'
+import { Intake, type RouteFinder, type Way } from './intake.ts'
 import type { NodeAddress } from './node-address.ts'
 import type { NodeStats } from './node-stats.ts'
-import { answerPeerRequest } from './peer-protocol.ts'
-import { countFault, countRaised, type FaultKind, observeLatency } from './stats.ts'
+import { observeLatency } from './stats.ts'
 
 /** Packets held for the ledger may take this much memory before new ones get T03: 256 MiB. */
 const HELD_BYTES_MAX = 256 * 1024 * 1024
-
-const NO_DATA = Buffer.alloc(0)
 
 const SEND_FAILURE_CODE: Record<SendFailure, ErrorCode> = {
   unreachable: ErrorCode.peerUnreachable,
   'bad-answer': ErrorCode.internalError,
   refused: ErrorCode.badRequest,
-}
-
-/** Finds the account behind an address by longest prefix; `self` for our own address. */
-export interface RouteFinder {
-  find(buffer: Buffer, offset: number, length: number): Account | undefined
 }
 
 export interface ForwarderOptions {
@@ -80,14 +58,15 @@ export interface ForwarderDeps {
 export class Forwarder implements PacketListener {
   readonly #relayAfterCommit: boolean
   readonly #deps: ForwarderDeps
+  readonly #faults: Faults
+  readonly #answers: Answers
+  readonly #intake: Intake
   readonly #inFlight: InFlight
   readonly #held: HeldBytes
   readonly #wheel: TimerWheel
-  readonly #prepare = createPrepareView()
   readonly #fulfill = createFulfillView()
   readonly #reject = createRejectView()
   readonly #scratch = Buffer.alloc(PACKET_LENGTH_MAX)
-  #draining = false
 
   constructor(options: ForwarderOptions, deps: ForwarderDeps) {
     this.#relayAfterCommit = options.relay === 'after-commit'
@@ -98,6 +77,10 @@ export class Forwarder implements PacketListener {
       { capacity: options.capacity },
       { now: deps.clock.now, expired: (slot) => this.#expired(slot) },
     )
+    this.#faults = new Faults(deps)
+    this.#answers = new Answers({ ...deps, faults: this.#faults })
+    const onward = (view: PrepareView, way: Way) => this.#dispatch(view, way)
+    this.#intake = new Intake({ ...deps, answers: this.#answers, onward })
     deps.ledger.listener = this
   }
 
@@ -108,7 +91,7 @@ export class Forwarder implements PacketListener {
 
   /** From now on Prepares get T03; packets in flight go on. */
   drain(): void {
-    this.#draining = true
+    this.#intake.close()
   }
 
   /** Fires what is due; for tests with a clock of their own. */
@@ -123,7 +106,7 @@ export class Forwarder implements PacketListener {
   ): LinkReceiver {
     return {
       ...events,
-      prepare: (handle, packet, start, end) => this.#onPrepare(account, handle, packet, start, end),
+      prepare: (handle, packet, start, end) => this.#intake.take(account, handle, packet, start, end),
       reply: (token, packet, start, end) => this.#onReply(account, token, packet, start, end),
       failed: (token, failure, message) => this.#onFailed(account, token, failure, message),
     }
@@ -131,97 +114,31 @@ export class Forwarder implements PacketListener {
 
   /** Sends a Prepare of this node itself over a given account's link; the reply goes to `self`'s link. */
   sendOwn(payee: Account, handle: number, packet: Buffer): void {
-    const fault = parsePrepare(packet, 0, packet.length, this.#prepare)
-    if (fault !== undefined) throw new Error(`own packet is invalid: ${fault}`)
-    this.#dispatch(this.#deps.self, handle, payee, 0, this.#prepare.expiresAtMs, this.#deps.clock.now())
-  }
-
-  #onPrepare(payer: Account, handle: number, packet: Buffer, start: number, end: number): void {
-    const view = this.#prepare
-    const fault = parsePrepare(packet, start, end, view)
-    if (fault !== undefined) return this.#refuse(payer, handle, ErrorCode.invalidPacket, fault)
-    const now = this.#deps.clock.now()
-    if (!payer.packetRate.take(now))
-      return this.#refuse(payer, handle, ErrorCode.rateLimited, 'too many packets per second')
-    if (view.expiresAtMs <= now)
-      return this.#refuse(payer, handle, ErrorCode.insufficientTimeout, 'packet has already expired')
-    if (isPeerAddress(packet, view.destinationOffset)) return this.#answerPeer(payer, handle)
-    if (this.#draining)
-      return this.#refuse(payer, handle, ErrorCode.connectorBusy, 'connector is shutting down')
-    const { maxPacketAmount } = payer.settings
-    if (maxPacketAmount !== undefined && view.amount > maxPacketAmount) {
-      return this.#refuseTooLarge(payer, handle, view.amount, maxPacketAmount)
-    }
-    const payee = this.#deps.routes.find(packet, view.destinationOffset, view.destinationLength)
-    if (payee === undefined)
-      return this.#refuse(payer, handle, ErrorCode.unreachable, 'no route to the destination')
-    if (payee === this.#deps.self) return this.#answerSelf(payer, handle)
-    if (payee === payer && !payer.settings.allowReflection) {
-      return this.#refuse(payer, handle, ErrorCode.unreachable, 'the route leads back to the sender')
-    }
-    this.#price(payer, handle, payee, now)
-  }
-
-  /** Amount and expiry for the next hop. */
-  #price(payer: Account, handle: number, payee: Account, now: number): void {
-    const { amount, expiresAtMs } = this.#prepare
-    const conversion = this.#conversion(payer, payee)
-    if (conversion === undefined) {
-      countFault(this.#deps.stats, { kind: 'rate_error', severity: 'warning', nowMs: now })
-      const message = `no current exchange rate from ${payer.asset.code} to ${payee.asset.code}`
-      return this.#refuse(payer, handle, ErrorCode.internalError, message)
-    }
-    const outAmount = conversion.convert(amount)
-    if (outAmount === undefined) {
-      const { numerator, denominator } = conversion.ratio
-      return this.#refuseTooLarge(payer, handle, amount, toAmount((AMOUNT_MAX * denominator) / numerator))
-    }
-    if (outAmount === 0 && amount !== 0) {
-      const message = 'amount is too small: nothing would arrive after conversion'
-      return this.#refuse(payer, handle, ErrorCode.insufficientSourceAmount, message)
-    }
-    const { minMessageWindowMs, maxHoldTimeMs } = payee.settings
-    const outExpiryMs = Math.min(expiresAtMs - minMessageWindowMs, now + maxHoldTimeMs)
-    if (outExpiryMs - now < minMessageWindowMs) {
-      return this.#refuse(
-        payer,
-        handle,
-        ErrorCode.insufficientTimeout,
-        'not enough time left to forward the packet',
-      )
-    }
-    this.#dispatch(payer, handle, payee, outAmount, outExpiryMs, now)
+    this.#intake.takeOwn(payee, handle, packet)
   }
 
   /** Takes a slot, sets the payer's credit aside and sends. */
-  #dispatch(
-    payer: Account,
-    handle: number,
-    payee: Account,
-    outAmount: Amount,
-    outExpiryMs: number,
-    now: number,
-  ): void {
-    const view = this.#prepare
+  #dispatch(view: PrepareView, way: Way): void {
+    const { payer, handle, payee, outAmount, outExpiryMs } = way
     const inAmount = view.amount
     if (!payee.connected)
-      return this.#refuse(payer, handle, ErrorCode.peerUnreachable, 'next hop is not connected')
+      return this.#answers.refuse(payer, handle, ErrorCode.peerUnreachable, 'next hop is not connected')
     const { packetsInFlightMax, amountInFlightMax } = payer.settings
     if (payer.packetsInFlight >= packetsInFlightMax || this.#held.bytes > HELD_BYTES_MAX) {
-      return this.#refuse(payer, handle, ErrorCode.connectorBusy, 'too many packets in flight')
+      return this.#answers.refuse(payer, handle, ErrorCode.connectorBusy, 'too many packets in flight')
     }
     if (amountInFlightMax !== undefined && add(payer.amountInFlight, inAmount) > amountInFlightMax) {
-      return this.#refuse(payer, handle, ErrorCode.insufficientLiquidity, 'too much value in flight')
+      return this.#answers.refuse(payer, handle, ErrorCode.insufficientLiquidity, 'too much value in flight')
     }
     const slot = this.#inFlight.take()
     if (slot === NO_SLOT)
-      return this.#refuse(
+      return this.#answers.refuse(
         payer,
         handle,
         ErrorCode.connectorBusy,
         'connector is at its limit of packets in flight',
       )
-    this.#fill(slot, payer, handle, payee, outAmount, outExpiryMs)
+    this.#fill(slot, view, way)
     const outcome =
       inAmount === 0 && outAmount === 0
         ? ReserveOutcome.reserved
@@ -229,7 +146,7 @@ export class Forwarder implements PacketListener {
     if (outcome !== ReserveOutcome.reserved && outcome !== ReserveOutcome.pending) {
       return this.#notReserved(slot, outcome)
     }
-    if (!this.#withinThroughput(payer, payee, inAmount, outAmount, now)) {
+    if (!this.#withinThroughput(payer, payee, inAmount, outAmount)) {
       if (outcome === ReserveOutcome.reserved) this.#release(slot)
       else this.#inFlight.state[slot] = SlotState.reservingExpired
       return this.#rejectSlot(slot, ErrorCode.insufficientLiquidity, 'too much value per second')
@@ -247,15 +164,7 @@ export class Forwarder implements PacketListener {
     this.#send(slot, packet, from, to)
   }
 
-  #fill(
-    slot: number,
-    payer: Account,
-    handle: number,
-    payee: Account,
-    outAmount: Amount,
-    outExpiryMs: number,
-  ): void {
-    const view = this.#prepare
+  #fill(slot: number, view: PrepareView, { payer, handle, payee, outAmount, outExpiryMs }: Way): void {
     const table = this.#inFlight
     table.state[slot] = SlotState.reserving
     table.payer[slot] = payer
@@ -301,7 +210,7 @@ export class Forwarder implements PacketListener {
     try {
       return payee.link!.sendPrepare(token, packet, start, end, expiresAtMs)
     } catch (error) {
-      this.#fault('link_error', 'link failed to send', payee, error)
+      this.#faults.report('link_error', 'link failed to send', payee, error)
       return SendOutcome.unreachable
     }
   }
@@ -342,13 +251,13 @@ export class Forwarder implements PacketListener {
     const slot = this.#inFlight.slotOf(token)
     const table = this.#inFlight
     if (slot === NO_SLOT || table.payee[slot] !== payee || table.state[slot] !== SlotState.sent) {
-      return this.#lateReply(payee, packet[start])
+      return this.#faults.lateReply(payee, packet[start] === PacketType.fulfill)
     }
     const now = this.#deps.clock.now()
     // The wheel may not have come round yet: the deadline counts, not the timer.
     if (now > table.outExpiryMs[slot]!) {
       this.#expired(slot)
-      return this.#lateReply(payee, packet[start])
+      return this.#faults.lateReply(payee, packet[start] === PacketType.fulfill)
     }
     const type = start < end ? packet[start] : undefined
     if (type === PacketType.fulfill) return this.#onFulfill(slot, payee, packet, start, end)
@@ -363,7 +272,7 @@ export class Forwarder implements PacketListener {
     const table = this.#inFlight
     if (!this.#conditionMet(slot, packet, view.fulfillmentOffset)) {
       this.#deps.stats.wrongFulfills++
-      this.#fault('packet_error', 'peer sent a wrong fulfillment', payee)
+      this.#faults.report('packet_error', 'peer sent a wrong fulfillment', payee)
       this.#release(slot)
       return this.#rejectSlot(slot, ErrorCode.wrongCondition, 'next hop sent a wrong fulfillment')
     }
@@ -434,18 +343,9 @@ export class Forwarder implements PacketListener {
   }
 
   #badReply(slot: number, payee: Account, fault: string): void {
-    this.#fault('packet_error', 'peer sent an invalid reply', payee, fault)
+    this.#faults.report('packet_error', 'peer sent an invalid reply', payee, fault)
     this.#release(slot)
     this.#rejectSlot(slot, ErrorCode.internalError, 'next hop sent an invalid reply')
-  }
-
-  /** Late, repeated or unknown: changes nothing, but a late Fulfill means that the peer's books differ from ours. */
-  #lateReply(payee: Account, type: number | undefined): void {
-    this.#deps.stats.lateReplies++
-    if (type !== PacketType.fulfill) return
-    const suppressed = payee.faultLog.take(this.#deps.clock.now())
-    if (suppressed === undefined) return
-    this.#deps.logger.warn('late fulfill dropped', { accountId: payee.id, suppressed })
   }
 
   #expired(slot: number): void {
@@ -457,7 +357,11 @@ export class Forwarder implements PacketListener {
     } else if (state === SlotState.committing) {
       this.#deps.ledger.abandon(slot)
       table.state[slot] = SlotState.abandoned
-      this.#fault('ledger_error', 'ledger did not book a fulfilled packet in time', table.payer[slot]!)
+      this.#faults.report(
+        'ledger_error',
+        'ledger did not book a fulfilled packet in time',
+        table.payer[slot]!,
+      )
     } else if (state === SlotState.sent) {
       this.#release(slot)
     } else {
@@ -475,18 +379,23 @@ export class Forwarder implements PacketListener {
 
   /** Answers the payer with a Reject of ours; frees the slot unless the ledger still has a word to say. */
   #rejectSlot(slot: number, code: ErrorCode, message: string): void {
-    const state = this.#inFlight.state[slot]
-    const { stats } = this.#deps
-    countRaised(stats, code)
-    stats.rejects++
-    if (state === SlotState.reserving || state === SlotState.reservingExpired) stats.preparesRefused++
-    const end = writeReject(this.#scratch, 0, code, this.#deps.address.bytes, message, NO_DATA)
-    this.#answerPayer(slot, this.#scratch, 0, end)
-    if (state !== SlotState.reservingExpired && state !== SlotState.abandoned) this.#inFlight.free(slot)
+    const table = this.#inFlight
+    const state = table.state[slot]
+    if (state === SlotState.reserving || state === SlotState.reservingExpired) {
+      this.#deps.stats.preparesRefused++
+    }
+    this.#leave(slot)
+    this.#answers.reject(table.payer[slot]!, table.handle[slot]!, code, message)
+    if (state !== SlotState.reservingExpired && state !== SlotState.abandoned) table.free(slot)
   }
 
-  /** Sends the reply and takes the packet out of all counts of packets in flight. */
   #answerPayer(slot: number, packet: Buffer, start: number, end: number): void {
+    this.#leave(slot)
+    this.#answers.pass(this.#inFlight.payer[slot]!, this.#inFlight.handle[slot]!, packet, start, end)
+  }
+
+  /** Takes the packet out of all counts of packets in flight: its payer is about to be answered. */
+  #leave(slot: number): void {
     const table = this.#inFlight
     const { stats } = this.#deps
     const payer = table.payer[slot]!
@@ -495,116 +404,12 @@ export class Forwarder implements PacketListener {
     payer.amountInFlight = subtract(payer.amountInFlight, table.inAmount.get(slot))
     stats.packetsInFlight--
     observeLatency(stats, performance.now() - table.arrivedAt[slot]!)
-    this.#reply(payer, table.handle[slot]!, packet, start, end)
   }
 
-  #reply(payer: Account, handle: number, packet: Buffer, start: number, end: number): void {
-    try {
-      payer.link?.sendReply(handle, packet, start, end)
-    } catch (error) {
-      this.#fault('link_error', 'link failed to reply', payer, error)
-    }
-  }
-
-  /** Refuses a Prepare that never got a slot. */
-  #refuse(payer: Account, handle: number, code: ErrorCode, message: string, data: Buffer = NO_DATA): void {
-    const { stats, address } = this.#deps
-    stats.preparesRefused++
-    stats.rejects++
-    countRaised(stats, code)
-    this.#reply(
-      payer,
-      handle,
-      this.#scratch,
-      0,
-      writeReject(this.#scratch, 0, code, address.bytes, message, data),
-    )
-  }
-
-  /** F08 carries what came and what may come, in units of the payer's account (RFC 27). */
-  #refuseTooLarge(payer: Account, handle: number, received: Amount, maximum: Amount): void {
-    const data = Buffer.alloc(16)
-    data.writeBigUInt64BE(BigInt(received), 0)
-    data.writeBigUInt64BE(BigInt(maximum), 8)
-    this.#refuse(
-      payer,
-      handle,
-      ErrorCode.amountTooLarge,
-      `packet amount is above the maximum of ${maximum}`,
-      data,
-    )
-  }
-
-  #answerPeer(payer: Account, handle: number): void {
-    const { buffer, destinationOffset, destinationLength } = this.#prepare
-    const destination = buffer.toString('latin1', destinationOffset, destinationOffset + destinationLength)
-    if (this.#prepare.amount !== 0) {
-      return this.#refuse(payer, handle, ErrorCode.badRequest, 'peer protocol requests carry no money')
-    }
-    const answer = answerPeerRequest(destination, payer, this.#deps.address)
-    if ('code' in answer) return this.#refuse(payer, handle, answer.code, answer.message)
-    this.#fulfillHere(payer, handle, PEER_PROTOCOL_FULFILLMENT, answer.data)
-  }
-
-  /** Packets to our own address: pings, and nothing else. */
-  #answerSelf(payer: Account, handle: number): void {
-    const view = this.#prepare
-    const own = this.#deps.address.bytes
-    const destinationEnd = view.destinationOffset + view.destinationLength
-    if (own.compare(view.buffer, view.destinationOffset, destinationEnd) !== 0) {
-      return this.#refuse(payer, handle, ErrorCode.unreachable, 'no account with this address')
-    }
-    if (PING_CONDITION.compare(view.buffer, view.conditionOffset, view.conditionOffset + 32) !== 0) {
-      return this.#refuse(payer, handle, ErrorCode.unexpectedPayment, 'this address takes pings only')
-    }
-    if (view.amount !== 0)
-      return this.#refuse(payer, handle, ErrorCode.invalidAmount, 'a ping carries no money')
-    this.#fulfillHere(payer, handle, PING_FULFILLMENT, NO_DATA)
-  }
-
-  #fulfillHere(payer: Account, handle: number, fulfillment: Buffer, data: Buffer): void {
-    this.#deps.stats.preparesAccepted++
-    this.#deps.stats.fulfills++
-    this.#reply(payer, handle, this.#scratch, 0, writeFulfill(this.#scratch, 0, fulfillment, data))
-  }
-
-  #withinThroughput(
-    payer: Account,
-    payee: Account,
-    inAmount: Amount,
-    outAmount: Amount,
-    now: number,
-  ): boolean {
+  #withinThroughput(payer: Account, payee: Account, inAmount: Amount, outAmount: Amount): boolean {
+    const now = this.#deps.clock.now()
     if (payer.incomingRate !== undefined && !payer.incomingRate.take(inAmount, now)) return false
     return payee.outgoingRate === undefined || payee.outgoingRate.take(outAmount, now)
-  }
-
-  #conversion(payer: Account, payee: Account): Conversion | undefined {
-    const { rates } = this.#deps
-    const cached = payer.conversions[payee.ledger.index]
-    const current =
-      cached?.payee === payee &&
-      cached.ratesVersion === rates.version &&
-      cached.settingsVersion === payer.settingsVersion
-    if (current) return cached.conversion
-    const rate = rates.rate(payer.asset.code, payee.asset.code)
-    const conversion =
-      rate === undefined
-        ? undefined
-        : compileConversion(rate, payer.asset, payee.asset, payer.settings.spread)
-    const { version: ratesVersion } = rates
-    const { settingsVersion } = payer
-    payer.conversions[payee.ledger.index] = { payee, ratesVersion, settingsVersion, conversion }
-    return conversion
-  }
-
-  /** Counts every fault; logs one per account and second, so that a hostile peer cannot fill the disk. */
-  #fault(kind: FaultKind, message: string, account: Account, reason?: unknown): void {
-    const nowMs = this.#deps.clock.now()
-    countFault(this.#deps.stats, { kind, severity: 'critical', nowMs })
-    const suppressed = account.faultLog.take(nowMs)
-    if (suppressed !== undefined)
-      this.#deps.logger.error(message, { accountId: account.id, reason, suppressed })
   }
 }
 
@@ -617,15 +422,4 @@ function failureMessage(failure: SendFailure): string {
     case 'refused':
       return 'next hop refused the request'
   }
-}
-
-/** `peer.`: RFC 15 keeps such addresses between two peers. */
-function isPeerAddress(buffer: Buffer, offset: number): boolean {
-  return (
-    buffer[offset] === 0x70 &&
-    buffer[offset + 1] === 0x65 &&
-    buffer[offset + 2] === 0x65 &&
-    buffer[offset + 3] === 0x72 &&
-    buffer[offset + 4] === 0x2e
-  )
 }

@@ -60,7 +60,7 @@ BYTE_CLASS[DOT] = DOT_BYTE
 export function isAddressAt(buffer: Uint8Array, offset: number, length: number): boolean {
   if (length > ADDRESS_LENGTH_MAX) return false
   const schemeLength = schemeLengthAt(buffer, offset, length)
-  if (schemeLength === 0 || length < schemeLength + 2) return false
+  if (schemeLength === 0) return false
   const end = offset + length
   // The scheme is known to be followed by a dot: what comes next must begin a segment.
   let previous = DOT_BYTE

@@ -11,7 +11,7 @@ export const PREPARE_LENGTH_MAX = 33_857
 export const FULFILL_LENGTH_MAX = 32_806
 export const REJECT_LENGTH_MAX = 41_997
 /** No ILP packet is longer than a maximal Reject. */
-export const PACKET_LENGTH_MAX = REJECT_LENGTH_MAX
+export const PACKET_LENGTH_MAX = Math.max(PREPARE_LENGTH_MAX, FULFILL_LENGTH_MAX, REJECT_LENGTH_MAX)
 
 /**
  * A Prepare seen in its own buffer: offsets instead of copies. One view is filled again and again by

@@ -15,7 +15,11 @@ export interface LedgerStore {
   /** Unique per start, rising. Part of every packet id: (epoch, sequence) never repeats. */
   readonly epoch: number
   probe(): Promise<void>
-  /** `index` is the caller's dense index, used in batches from now on. Returns the posted and held state. */
+  /**
+   * `index` is the caller's dense index, used in batches from now on. Returns the posted and held state, of every
+   * call that was answered before. A new account gets the credit limit of `spec`; an existing one keeps its own
+   * (`setCreditLimit` changes it). Repeated for an open account with the same index, it reads the state anew.
+   */
   openAccount(spec: LedgerAccountSpec, index: number): Promise<StoredAccount>
   setCreditLimit(index: number, limit: bigint): Promise<void>
   /**

@@ -158,6 +158,7 @@ export interface HistoryEntry {
   /** Transfer id, unique in the ledger. */
   id: string
   kind: 'packets' | 'settlement-in' | 'settlement-out' | 'credit-line' | 'loss'
+  /** As `AccountBalance.id`; a credit line as `line:<account id>`. */
   debitAccount: string
   creditAccount: string
   amount: bigint

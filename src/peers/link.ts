@@ -113,6 +113,8 @@ export interface PluginDeps {
   logger: Logger
   /** Uniform in [0, 1); for jitter only. */
   random: () => number
+  /** Where relative paths and package names in the options start. Default: the working directory. */
+  baseDirectory?: string
 }
 
 /** Thrown by `createPlugin` and `openLink` for options that cannot work. `path` points into the options. */

@@ -116,7 +116,7 @@ export class PeerRegistry {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.list().map((peer) => peer.account.link?.stop()))
+    await Promise.all(this.list().map(async (peer) => peer.account.link?.stop()))
   }
 
   async #openLink(peer: Peer): Promise<void> {

@@ -143,7 +143,7 @@ export class NodeProcess {
     const token = await mintToken({
       keys: [Buffer.from(ADMIN_KEY)],
       subject: 'test',
-      scopes: ['admin:read', 'admin:write', 'payments:write'],
+      scopes: ['admin:read', 'admin:write', 'payments:read', 'payments:write'],
       ttlSeconds: 300,
       clock: systemClock,
     })

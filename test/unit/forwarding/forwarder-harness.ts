@@ -84,7 +84,7 @@ export class Harness {
     this.forwarder = new Forwarder(options, {
       ledger: this.ledger,
       routes: new RouteCache(this.table, 1),
-      rates: new FixedRates({ base: 'USD', prices: { XRP: '0.5' } }, { clock }),
+      rates: new FixedRates({ provider: 'fixed', base: 'USD', prices: { XRP: '0.5' } }, { clock }),
       address: this.address,
       stats: this.stats,
       clock,

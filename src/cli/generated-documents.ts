@@ -1,0 +1,18 @@
+import { configJsonSchema } from '../config/config-json-schema.ts'
+import { renderReference } from '../config/render-reference.ts'
+import { renderSample } from '../config/render-sample.ts'
+import type { CommandContext } from './command-context.ts'
+import { buildProgram } from './program.ts'
+import { renderCliReference } from './render-cli-reference.ts'
+
+/** Every file that is generated from the code, by its path in the repository. A test keeps them up to date. */
+export function generatedDocuments(context: CommandContext): ReadonlyMap<string, string> {
+  const schema = { title: 'Causeway configuration', ...configJsonSchema() }
+  const program = buildProgram(context)
+  return new Map([
+    ['config/causeway.schema.json', `${JSON.stringify(schema, null, 2)}\n`],
+    ['config/sample.yaml', renderSample({ node: { ilpAddress: 'g.connector' } })],
+    ['docs/reference/configuration.md', renderReference()],
+    ['docs/reference/cli.md', renderCliReference(program)],
+  ])
+}

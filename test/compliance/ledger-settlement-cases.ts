@@ -1,0 +1,162 @@
+import { expect, it } from 'vitest'
+import { type LedgerAccount, ReserveOutcome } from '../../src/ledger/ledger.ts'
+import type { LedgerTest } from './ledger-harness.ts'
+
+/** Money that moves outside ILP. */
+export function settlementCases(test: LedgerTest): void {
+  /** Bob, whom we owe 100. */
+  async function owed(): Promise<{ alice: LedgerAccount; bob: LedgerAccount }> {
+    const alice = await test.account('alice')
+    const bob = await test.account('bob', { creditLimit: 0n })
+    await test.driver.pay(alice, bob, 100, 100)
+    return { alice, bob }
+  }
+
+  it('credits money received, and lets it be spent', async () => {
+    const [alice, bob] = [await test.account('alice', { creditLimit: 0n }), await test.account('bob')]
+    expect(await test.ledger.settleIn({ id: 'in-1', account: alice, engine: 'evm', amount: 500n })).toBe(true)
+    expect(await test.booked('alice')).toBe(500n)
+    expect(alice.balance).toBe(500)
+    expect(await test.booked('settlement:USD:2:evm', 'settlement')).toBe(-500n)
+    await test.driver.pay(alice, bob, 500, 500)
+  })
+
+  it('credits the same receipt once', async () => {
+    const alice = await test.account('alice')
+    const receipt = { id: 'in-1', account: alice, engine: 'evm', amount: 500n }
+    const answers = await Promise.all([1, 2, 3].map(() => test.ledger.settleIn(receipt)))
+    expect(answers.filter((isNew) => isNew)).toHaveLength(1)
+    expect(await test.ledger.settleIn(receipt)).toBe(false)
+    expect(await test.booked('alice')).toBe(500n)
+    expect(alice.balance).toBe(500)
+  })
+
+  it('refuses a receipt whose id was used with other fields', async () => {
+    const [alice, bob] = [await test.account('alice'), await test.account('bob')]
+    const receipt = { id: 'in-1', account: alice, engine: 'evm', amount: 500n }
+    await test.ledger.settleIn(receipt)
+    await expect(test.ledger.settleIn({ ...receipt, amount: 501n })).rejects.toThrow(/in-1/)
+    await expect(test.ledger.settleIn({ ...receipt, account: bob })).rejects.toThrow(/in-1/)
+    await expect(test.ledger.settleIn({ ...receipt, engine: 'xrp' })).rejects.toThrow(/in-1/)
+    expect(await test.booked('alice')).toBe(500n)
+    expect(test.ledger.available).toBe(true)
+  })
+
+  it('holds an outgoing settlement so that it cannot be spent', async () => {
+    const { alice, bob } = await owed()
+    await test.ledger.holdSettlement({ id: 'out-1', account: bob, engine: 'evm', amount: 80n })
+    expect((await test.driver.reserve(bob, alice, 21, 21)).outcome).toBe(ReserveOutcome.creditExceeded)
+    await test.driver.pay(bob, alice, 20, 20)
+    const balance = await test.ledger.balance(bob)
+    expect(balance.balance).toBe(80n)
+    expect(balance.debitsPending).toBe(80n)
+  })
+
+  it('posts a held settlement once', async () => {
+    const { alice, bob } = await owed()
+    await test.ledger.holdSettlement({ id: 'out-1', account: bob, engine: 'evm', amount: 80n })
+    await test.ledger.postSettlement('out-1')
+    await test.ledger.postSettlement('out-1')
+    expect(await test.booked('bob')).toBe(20n)
+    expect(bob.balance).toBe(20)
+    expect(await test.booked('settlement:USD:2:evm', 'settlement')).toBe(80n)
+    expect((await test.ledger.balance(bob)).debitsPending).toBe(0n)
+    expect((await test.driver.reserve(bob, alice, 21, 21)).outcome).toBe(ReserveOutcome.creditExceeded)
+    await test.driver.pay(bob, alice, 20, 20)
+  })
+
+  it('voids a held settlement once, and the amount can be spent again', async () => {
+    const { alice, bob } = await owed()
+    await test.ledger.holdSettlement({ id: 'out-1', account: bob, engine: 'evm', amount: 80n })
+    await test.ledger.voidSettlement('out-1')
+    await test.ledger.voidSettlement('out-1')
+    expect((await test.ledger.balance(bob)).debitsPending).toBe(0n)
+    await test.driver.pay(bob, alice, 100, 100)
+    expect(await test.booked('bob')).toBe(0n)
+  })
+
+  it('refuses to post what was voided and to void what was posted', async () => {
+    const { bob } = await owed()
+    await test.ledger.holdSettlement({ id: 'out-1', account: bob, engine: 'evm', amount: 30n })
+    await test.ledger.voidSettlement('out-1')
+    await expect(test.ledger.postSettlement('out-1')).rejects.toThrow(/out-1/)
+    await test.ledger.holdSettlement({ id: 'out-2', account: bob, engine: 'evm', amount: 30n })
+    await test.ledger.postSettlement('out-2')
+    await expect(test.ledger.voidSettlement('out-2')).rejects.toThrow(/out-2/)
+    expect(await test.booked('bob')).toBe(70n)
+    expect(test.ledger.available).toBe(true)
+  })
+
+  it('refuses to resolve a settlement that was never held', async () => {
+    await owed()
+    await expect(test.ledger.postSettlement('nobody')).rejects.toThrow(/nobody/)
+    await expect(test.ledger.voidSettlement('nobody')).rejects.toThrow(/nobody/)
+  })
+
+  it('holds the same settlement once, and refuses its id with other fields', async () => {
+    const { alice, bob } = await owed()
+    const entry = { id: 'out-1', account: bob, engine: 'evm', amount: 40n }
+    await Promise.all([test.ledger.holdSettlement(entry), test.ledger.holdSettlement(entry)])
+    await test.ledger.holdSettlement(entry)
+    await expect(test.ledger.holdSettlement({ ...entry, amount: 41n })).rejects.toThrow(/out-1/)
+    await expect(test.ledger.holdSettlement({ ...entry, account: alice })).rejects.toThrow(/out-1/)
+    expect((await test.ledger.balance(bob)).debitsPending).toBe(40n)
+    expect((await test.driver.reserve(bob, alice, 61, 61)).outcome).toBe(ReserveOutcome.creditExceeded)
+    await test.driver.pay(bob, alice, 60, 60)
+  })
+
+  it('does not hold again what was resolved', async () => {
+    const { alice, bob } = await owed()
+    const entry = { id: 'out-1', account: bob, engine: 'evm', amount: 40n }
+    await test.ledger.holdSettlement(entry)
+    await test.ledger.postSettlement('out-1')
+    await test.ledger.holdSettlement(entry)
+    expect((await test.ledger.balance(bob)).debitsPending).toBe(0n)
+    expect(await test.booked('bob')).toBe(60n)
+    await test.driver.pay(bob, alice, 60, 60)
+  })
+
+  it('keeps holds, their ids and receipts over a restart', async () => {
+    const { bob } = await owed()
+    const entry = { id: 'out-1', account: bob, engine: 'evm', amount: 80n }
+    const receipt = { id: 'in-1', account: bob, engine: 'evm', amount: 5n }
+    await test.ledger.holdSettlement(entry)
+    await test.ledger.settleIn(receipt)
+    await test.ledger.stop()
+    await test.reopen()
+    const alice = await test.account('alice')
+    const again = await test.account('bob', { creditLimit: 0n })
+    await test.ledger.holdSettlement({ ...entry, account: again })
+    expect(await test.ledger.settleIn({ ...receipt, account: again })).toBe(false)
+    expect((await test.driver.reserve(again, alice, 26, 26)).outcome).toBe(ReserveOutcome.creditExceeded)
+    await test.ledger.postSettlement('out-1')
+    expect(again.balance).toBe(25)
+    await test.driver.pay(again, alice, 25, 25)
+  })
+
+  it('settles amounts beyond 2^64 exactly', async () => {
+    const alice = await test.account('alice')
+    const amount = 2n ** 80n + 1n
+    await test.ledger.settleIn({ id: 'in-1', account: alice, engine: 'evm', amount })
+    await test.ledger.holdSettlement({ id: 'out-1', account: alice, engine: 'evm', amount: amount - 1n })
+    await test.ledger.postSettlement('out-1')
+    expect(await test.booked('alice')).toBe(1n)
+    expect(alice.balance).toBe(1)
+  })
+
+  it.each([0n, -5n])('refuses a settlement of %d', async (amount) => {
+    const alice = await test.account('alice')
+    const entry = { id: 'bad', account: alice, engine: 'evm', amount }
+    await expect(test.ledger.settleIn(entry)).rejects.toThrow(/amount/)
+    await expect(test.ledger.holdSettlement(entry)).rejects.toThrow(/amount/)
+  })
+
+  it('refuses a settlement id that is empty or too long', async () => {
+    const alice = await test.account('alice')
+    for (const id of ['', 'x'.repeat(129)]) {
+      await expect(test.ledger.settleIn({ id, account: alice, engine: 'evm', amount: 1n })).rejects.toThrow(
+        /id/,
+      )
+    }
+  })
+}

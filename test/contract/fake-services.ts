@@ -1,0 +1,203 @@
+import {
+  type LocalAccountView,
+  type NodeServices,
+  type PaymentView,
+  type PeerView,
+  ServiceError,
+} from '../../src/admin/services.ts'
+import type { AccountBalance, HistoryEntry } from '../../src/ledger/ledger.ts'
+import { createLogger } from '../../src/observability/logger.ts'
+
+/** Beyond 2^64: sums of many packets may be. */
+export const HUGE = 2n ** 80n + 1n
+/** Just where doubles stop being exact. */
+export const EDGE = 2n ** 53n + 1n
+/** Planted in settings that the fake forgot to redact: the server must not hand it out. */
+export const SETTINGS_CANARY = 'canary-settings-5f3a9c'
+
+export interface FakeServices extends NodeServices {
+  /** What changed the node, in order. */
+  calls: string[]
+  /** Set to make the next call of `node.info` fail with it. */
+  fault: Error | undefined
+  history: HistoryEntry[]
+}
+
+/** A node that answers everything from memory. */
+export function fakeServices(): FakeServices {
+  const calls: string[] = []
+  const peers = new Map<string, PeerView>([['alice', peer('alice')]])
+  const payments = new Map<string, PaymentView>()
+  const history: HistoryEntry[] = []
+  const logs = createLogger({ level: 'info', format: 'json', nodeId: 'fake' })
+  const find = (id: string): PeerView => {
+    const found = peers.get(id)
+    if (found === undefined) throw new ServiceError('RESOURCE_NOT_FOUND', `there is no peer "${id}"`)
+    return found
+  }
+  const services: FakeServices = {
+    calls,
+    fault: undefined,
+    history,
+    node: {
+      info: () => {
+        if (services.fault !== undefined) throw services.fault
+        return {
+          nodeId: 'connector-1',
+          version: '1.2.0',
+          ilpAddress: undefined,
+          startedAtMs: 1,
+          state: 'running',
+          ledger: {
+            backend: 'sqlite',
+            mode: 'exclusive',
+            relay: 'after-commit',
+            available: true,
+            latencyMs: 2,
+          },
+          listening: ['btp+ws://127.0.0.1:7768'],
+          packetsInFlight: 0,
+        }
+      },
+    },
+    peers: {
+      list: () => [...peers.values()],
+      get: (id) => peers.get(id),
+      add: async (settings) => {
+        const id = String(settings.id)
+        if (peers.has(id)) throw new ServiceError('CONFLICT', `peer "${id}" exists already`)
+        calls.push(`add ${id}`)
+        peers.set(id, peer(id))
+        return find(id)
+      },
+      change: async (id, changes) => {
+        const found = find(id)
+        calls.push(`change ${id} ${JSON.stringify(changes)}`)
+        return found
+      },
+      remove: async (id) => {
+        find(id)
+        calls.push(`remove ${id}`)
+        peers.delete(id)
+      },
+    },
+    routes: {
+      list: () => [{ prefix: '', peerId: 'alice', source: 'config' }],
+      put: async (prefix, peerId) => {
+        find(peerId)
+        calls.push(`route ${prefix} ${peerId}`)
+        return { prefix, peerId, source: 'admin' }
+      },
+      remove: async (prefix) => void calls.push(`unroute ${prefix}`),
+      resolve: (address) =>
+        address.startsWith('g.') ? { prefix: '', peerId: 'alice', source: 'config' } : undefined,
+    },
+    rates: {
+      status: () => ({
+        source: 'fixed',
+        prices: { XRP: '0.5' },
+        baseAsset: 'USD',
+        updatedAtMs: undefined,
+        stale: false,
+      }),
+      quote: (from, to) => (from === 'XRP' && to === 'USD' ? '0.5' : undefined),
+    },
+    accounts: {
+      balances: async () => [balance('alice', 'clearing', EDGE), balance('fx:USD', 'fx', -HUGE)],
+      history: async ({ limit, before }) => {
+        const start = before === undefined ? 0 : history.findIndex((entry) => entry.cursor === before) + 1
+        return history.slice(start, start + limit)
+      },
+      selfCheck: async () => ({
+        balanced: true,
+        assets: [{ assetCode: 'USD', assetScale: 9, debits: HUGE, credits: HUGE }],
+      }),
+      has: (id) => peers.has(id),
+    },
+    payments: {
+      localAccounts: () => [localAccount('wallet')],
+      pay: async (request) => {
+        if (request.fromAccount === 'broke') throw new ServiceError('CONFLICT', 'not enough money')
+        calls.push(`pay ${request.amount}`)
+        const payment: PaymentView = {
+          ...request,
+          id: `payment-${payments.size + 1}`,
+          sent: '0',
+          delivered: '0',
+          state: 'running',
+          message: undefined,
+          startedAtMs: 1,
+          endedAtMs: undefined,
+          destinationAssetCode: undefined,
+          destinationAssetScale: undefined,
+        }
+        payments.set(payment.id, payment)
+        return payment
+      },
+      get: (id) => payments.get(id),
+      receive: async ({ name }) => {
+        calls.push('receive')
+        return localAccount(name ?? 'fresh')
+      },
+      ping: async (_address, timeoutMs) => {
+        calls.push(`ping ${timeoutMs}`)
+        return { reached: true, roundTripMs: 12, code: undefined, message: undefined, triggeredBy: undefined }
+      },
+    },
+    logs: { level: () => logs.level(), setLevel: (level) => logs.setLevel(level) },
+    config: {
+      view: () => ({ admin: { keys: ['secret:admin-key'] }, spsp: { password: SETTINGS_CANARY } }),
+      reload: async () => {
+        calls.push('reload')
+        return { applied: ['logging.level'], needsRestart: [] }
+      },
+    },
+  }
+  return services
+}
+
+function peer(id: string): PeerView {
+  return {
+    id,
+    relation: 'peer',
+    source: 'admin',
+    assetCode: 'USD',
+    assetScale: 9,
+    plugin: 'btp',
+    ilpAddress: undefined,
+    link: { connected: true, remote: '127.0.0.1:7768' },
+    balance: (-EDGE).toString(),
+    reserved: '0',
+    creditLimit: (2n ** 64n - 1n).toString(),
+    payableLimit: undefined,
+    packetsInFlight: 0,
+    settings: { id, link: { plugin: 'btp', token: SETTINGS_CANARY, passwordFrom: 'secret:alice-token' } },
+  }
+}
+
+function balance(id: string, kind: AccountBalance['kind'], value: bigint): AccountBalance {
+  const positive = value < 0n ? -value : value
+  return {
+    id,
+    kind,
+    assetCode: 'USD',
+    assetScale: 9,
+    debitsPosted: value < 0n ? positive : 0n,
+    creditsPosted: value < 0n ? 0n : positive,
+    debitsPending: 0n,
+    creditsPending: 0n,
+    balance: value,
+  }
+}
+
+function localAccount(id: string): LocalAccountView {
+  return {
+    id,
+    ilpAddress: `test.node.${id}`,
+    spspUrl: `http://127.0.0.1:3000/${id}`,
+    paymentPointer: undefined,
+    assetCode: 'USD',
+    assetScale: 9,
+    balance: HUGE.toString(),
+  }
+}
