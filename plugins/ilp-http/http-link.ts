@@ -13,7 +13,7 @@ import { CallbackSender } from './callback-sender.ts'
 import type { IncomingCredentials } from './incoming-credentials.ts'
 import { OpenRequests } from './open-requests.ts'
 import type { LinkOptions } from './options.ts'
-import { PacketClient } from './packet-client.ts'
+import { LATE_RESPONSE_MS, PacketClient } from './packet-client.ts'
 import { PacketRequest } from './packet-request.ts'
 import type { IncomingPacket, ServedPeer } from './packet-server.ts'
 import { prepareExpiryMs } from './prepare-expiry.ts'
@@ -184,7 +184,7 @@ export class HttpLink implements Link {
   sweep(nowMs: number): void {
     this.#client?.sweep(nowMs)
     for (const [requestId, request] of this.#awaiting)
-      if (nowMs >= request.expiresAtMs) this.#awaiting.delete(requestId)
+      if (nowMs >= request.expiresAtMs + LATE_RESPONSE_MS) this.#awaiting.delete(requestId)
     for (const { response } of this.#open.takeOverdue(nowMs))
       if (response !== undefined) sendProblem(response, 504, 'no reply was found in time')
     if (this.#client === undefined && this.#heard && this.#open.size === 0) {
@@ -302,6 +302,8 @@ export class HttpLink implements Link {
       return
     }
     if (request.status === 0 && !request.gaveUp) this.#reachability?.failed(reason)
+    // The peer may have the packet, and its callback may still come: the node's clock ends the waiting.
+    if (request.requestId !== undefined && request.sent) return
     this.#fail(request, 'unreachable', reason)
   }
 

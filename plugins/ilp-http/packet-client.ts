@@ -8,7 +8,7 @@ import type { PacketRequest } from './packet-request.ts'
 import { PROBE_TIMEOUT_MS } from './reachability.ts'
 
 /** How long after the expiry of its packet a response may still come before its connection is given up, milliseconds. */
-const LATE_RESPONSE_MS = 1_000
+export const LATE_RESPONSE_MS = 1_000
 /** How long an idle connection is kept when the peer does not say: less than what common servers use. Milliseconds. */
 const KEEP_ALIVE_MS = 4_000
 const KEEP_ALIVE_MAX_MS = 600_000
@@ -40,7 +40,10 @@ export class PacketClient {
   #waitingHead = 0
   readonly #running = new Set<PacketRequest>()
   #renewing = false
-  readonly #headers: string[]
+  readonly #fixedHeaders: string[]
+  /** The fixed headers and the authorization used last: the same for many packets. */
+  #headers: string[] = []
+  #authorization: string | undefined
 
   /** @throws LinkConfigError when the credentials or the CA file are unusable */
   constructor(options: OutgoingOptions, allowShort: boolean, clock: Clock, events: PacketClientEvents) {
@@ -51,10 +54,10 @@ export class PacketClient {
     this.#credentials = new OutgoingCredentials(options, allowShort, clock)
     this.#clock = clock
     this.#events = events
-    this.#headers = ['content-type', options.contentType, 'accept', options.contentType]
-    if (options.peerName !== undefined) this.#headers.push('ilp-peer-name', options.peerName)
+    this.#fixedHeaders = ['content-type', options.contentType, 'accept', options.contentType]
+    if (options.peerName !== undefined) this.#fixedHeaders.push('ilp-peer-name', options.peerName)
     if (options.callbackUrl !== undefined && options.mode === 'async')
-      this.#headers.push('callback-url', options.callbackUrl)
+      this.#fixedHeaders.push('callback-url', options.callbackUrl)
     if (options.caFile !== undefined) this.ca = readCa(options.caFile)
   }
 
@@ -138,8 +141,12 @@ export class PacketClient {
   }
 
   #dispatch(request: PacketRequest, authorization: string): void {
-    const headers = [...this.#headers, 'authorization', authorization]
-    if (request.requestId !== undefined) headers.push('request-id', request.requestId)
+    if (authorization !== this.#authorization) {
+      this.#authorization = authorization
+      this.#headers = [...this.#fixedHeaders, 'authorization', authorization]
+    }
+    const headers =
+      request.requestId === undefined ? this.#headers : [...this.#headers, 'request-id', request.requestId]
     this.#running.add(request)
     request.onDone = this.#onDone
     const options: Dispatcher.DispatchOptions = {

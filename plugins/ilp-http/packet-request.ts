@@ -33,6 +33,11 @@ export class PacketRequest implements Dispatcher.DispatchHandler {
     this.requestId = requestId
   }
 
+  /** Whether a connection has taken it: the peer may have it then. */
+  get sent(): boolean {
+    return this.#abort !== undefined
+  }
+
   abort(reason: string): void {
     this.gaveUp = true
     this.#abort?.(new Error(reason))

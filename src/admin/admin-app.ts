@@ -41,6 +41,8 @@ interface Call {
   requestId: string
   route: Route | undefined
   caller: Caller | undefined
+  /** The `id` of the path. */
+  target: string | undefined
 }
 
 /** Koa application that serves `routes`. */
@@ -55,6 +57,7 @@ export function createAdminApp(routes: readonly Route[], deps: AdminAppDeps): Ko
     router.register(route.path, [route.method], async (context) => {
       const call = callOf(context)
       call.route = route
+      call.target = context.params.id
       if (route.scope !== 'public') call.caller = await admit(context, route, deps.gate)
       if (route.kind === 'page') return await sendPage(context, route, deps.page)
       const caller = call.caller as Caller
@@ -63,7 +66,12 @@ export function createAdminApp(routes: readonly Route[], deps: AdminAppDeps): Ko
   }
 
   app.use(async (context: Context, next: Next) => {
-    const call: Call = { requestId: requestIdOf(context), route: undefined, caller: undefined }
+    const call: Call = {
+      requestId: requestIdOf(context),
+      route: undefined,
+      caller: undefined,
+      target: undefined,
+    }
     calls.set(context, call)
     context.set({ ...SECURITY_HEADERS, 'X-Request-Id': call.requestId })
     try {
@@ -123,7 +131,9 @@ function record(context: Context, call: Call, logger: Logger): void {
     logger.debug('operator request', fields)
     return
   }
-  logger.info('operator request', { ...fields, subject: caller.subject, jwtId: caller.tokenId })
+  // What failed may carry anything in its path.
+  const target = context.status < 400 ? call.target : undefined
+  logger.info('operator request', { ...fields, target, subject: caller.subject, jti: caller.tokenId })
 }
 
 function requestIdOf(context: Context): string {

@@ -37,4 +37,4 @@ interface DemoOptions {
 }
 
 /** Runs the demonstration; resolves with the exit code of the process. */
-export type RunDemo = (options: DemoOptions) => Promise<number>
+type RunDemo = (options: DemoOptions) => Promise<number>

@@ -53,10 +53,12 @@ function collectSettings(flags: PeerFlags, io: CliIo): Record<string, unknown> {
     ...(flags.field ?? []).map((entry) => assignment('--field', entry, '')),
   ]
   for (const [path, text] of entries) {
-    if (text !== undefined) set(settings, path.split('.'), text)
+    if (text === undefined) continue
+    const keys = path.split('.')
+    refuseClearSecret(keys, text)
+    set(settings, keys, text)
   }
   if (flags.route !== undefined) settings.routes = flags.route
-  refuseClearSecrets(settings)
   return settings
 }
 
@@ -89,11 +91,14 @@ function readSettings(file: string, io: CliIo): Record<string, unknown> {
   }
 }
 
-function refuseClearSecrets(settings: Record<string, unknown>): void {
-  const [problem] = findClearSecrets(settings.link, ['link'], 'peer')
+/** What stands on a command line can be seen by others, and stays in the history of the shell. */
+function refuseClearSecret(path: string[], text: string): void {
+  if (path[0] !== 'link') return
+  const [problem] = findClearSecrets(text, path, 'peer')
   if (problem === undefined) return
   throw usage(
-    `${problem.path}: ${problem.message}. Put it into the secrets file of the node under a name of your choice and give secret:<name>`,
+    `${problem.path}: ${problem.message}, and others can see a command line. Give it with --file (the node keeps it encrypted), ` +
+      'or as secret:<name> when it is in the secrets file of the node',
   )
 }
 

@@ -62,6 +62,7 @@ it('changes are on record with who made them, reading is not at the usual level'
     body: { level: 'info' },
     headers: { 'X-Request-Id': 'change-1' },
   })
+  await node.call('DELETE', '/api/admin/peers/alice', { headers: { 'X-Request-Id': 'change-2' } })
   await node.call('GET', '/api/admin/node', { headers: { 'X-Request-Id': 'look-1' } })
   const lines = node.lines().map((line) => JSON.parse(line) as Record<string, unknown>)
   expect(lines.find(({ requestId }) => requestId === 'change-1')).toMatchObject({
@@ -70,6 +71,11 @@ it('changes are on record with who made them, reading is not at the usual level'
     route: '/api/admin/log-level',
     status: 200,
     subject: 'operator',
+    jti: expect.stringMatching(/^[0-9a-f-]{36}$/),
+  })
+  expect(lines.find(({ requestId }) => requestId === 'change-2')).toMatchObject({
+    target: 'alice',
+    status: 200,
   })
   expect(lines.find(({ requestId }) => requestId === 'look-1')).toMatchObject({ level: 'debug' })
 })

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
+import { ConfigError } from '../../config/config-error.ts'
 import { loadConfiguration } from '../../config/load.ts'
 import { redact } from '../../config/redact.ts'
+import { checkPlugins } from '../check-plugins.ts'
 import { addConfigOptions, type CommandContext, type LocalFlags, openOutput } from '../command-context.ts'
 import { requireConfiguration } from '../find-configuration.ts'
 import { toJson } from '../output.ts'
@@ -10,9 +12,11 @@ export function registerCheckConfig(program: Command, context: CommandContext): 
     .command('check-config')
     .description('check the configuration and its secrets, as start does, and show what is in effect')
     .option('--show', 'print the whole effective configuration, secrets as references')
-  addConfigOptions(command).action((flags: LocalFlags & { show?: boolean }) => {
+  addConfigOptions(command).action(async (flags: LocalFlags & { show?: boolean }) => {
     const output = openOutput(flags, context)
     const loaded = loadConfiguration(requireConfiguration(flags, context.io))
+    const problems = await checkPlugins(loaded)
+    if (problems.length > 0) throw new ConfigError(problems, loaded.path)
     const { path, overridden, warnings, config } = loaded
     const shown = redact(config)
     for (const warning of warnings) output.warn(warning)

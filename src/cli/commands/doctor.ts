@@ -4,6 +4,7 @@ import { ConfigError } from '../../config/config-error.ts'
 import { type LoadedConfiguration, loadConfiguration } from '../../config/load.ts'
 import { SecretError } from '../../config/secret-error.ts'
 import { AdminClient } from '../admin-client.ts'
+import { checkPlugins } from '../check-plugins.ts'
 import { CliError } from '../cli-error.ts'
 import { addConfigOptions, type CommandContext, type LocalFlags, openOutput } from '../command-context.ts'
 import { adminUrl } from '../connect.ts'
@@ -40,6 +41,7 @@ async function examine(flags: LocalFlags, context: CommandContext): Promise<Find
   return [
     ...machine,
     ...describeConfiguration(loaded),
+    ...(await describePlugins(loaded)),
     ...describeSecrets(loaded),
     ok('node process', isRunning ? 'runs' : 'does not run'),
     ...(await checkPorts(loaded.config, isRunning)),
@@ -65,6 +67,14 @@ function describeConfiguration(loaded: LoadedConfiguration): Finding[] {
     ok('configuration', `${loaded.path} is valid`),
     ...loaded.warnings.map((text) => warning('configuration', text, 'Look whether that is meant')),
   ]
+}
+
+async function describePlugins(loaded: LoadedConfiguration): Promise<Finding[]> {
+  const problems = await checkPlugins(loaded)
+  if (problems.length === 0) return [ok('plugins', 'take their options and those of every peer')]
+  return problems.map(({ path, message }) =>
+    failed('plugins', `${path}: ${message}`, 'Correct the configuration'),
+  )
 }
 
 function describeSecrets(loaded: LoadedConfiguration): Finding[] {

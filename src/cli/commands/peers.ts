@@ -47,7 +47,6 @@ function registerAdd(peers: Command, context: CommandContext): void {
     )
     .option('--asset <code>', 'asset code of the account, e.g. USD')
     .option('--scale <places>', 'decimal places of its smallest unit')
-    .option('--plugin <name>', 'btp, ilp-http, legacy, an npm package or a path')
   addNodeOptions(addSettingOptions(command)).action(async (id: string, flags: NodeFlags & PeerFlags) => {
     const { client, output } = openNode(flags, context)
     const peer = await client.call<PeerView>('POST', '/peers', { body: peerSettings(id, flags, context.io) })
@@ -70,7 +69,12 @@ function registerChange(peers: Command, context: CommandContext): void {
 
 function addSettingOptions(command: Command): Command {
   return command
-    .option('--link <key=value>', 'option of the link, e.g. token=secret:alice; may be repeated', collect)
+    .option('--plugin <name>', 'btp, ilp-http, legacy, or a plugin of the configuration')
+    .option(
+      '--link <key=value>',
+      'option of the link, e.g. token=secret:alice; may be repeated; the link is set as a whole',
+      collect,
+    )
     .option('--credit-limit <units>', 'how far it may go into debt, smallest units')
     .option('--route <prefix>', 'address prefix behind the peer; may be repeated', collect)
     .option(

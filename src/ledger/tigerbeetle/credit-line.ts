@@ -95,6 +95,19 @@ export async function setCreditLine(
   throw new LedgerUnavailableError(`credit limit of ${account.id} is being changed by others, try again`)
 }
 
+/** Takes back credit beyond the limit as far as it is not used now; leaves the limit as it is. */
+export async function takeBackExcess(
+  connection: TigerBeetleConnection,
+  namespace: string,
+  account: BookAccount,
+): Promise<CreditState> {
+  const state = await readCreditState(connection, account)
+  const { version, limit, excess } = state
+  if (excess <= 0n || state.room <= 0n) return state
+  await writeLine(connection, namespace, account, { version, limit, amount: -excess })
+  return await readCreditState(connection, account)
+}
+
 /** Extends by `amount`, or takes back as much of `-amount` as is not used. */
 async function writeLine(
   connection: TigerBeetleConnection,

@@ -9,14 +9,13 @@ import { chainStatus } from './refused-packets.ts'
 import { type SharedPackets, SharedState } from './shared-packets.ts'
 import type { TigerBeetleConnection } from './tigerbeetle-connection.ts'
 import { TransferBuffer } from './transfer-buffer.ts'
-import { COMPENSATION_LEG, legOffset, packetBaseId, Phase } from './transfer-ids.ts'
+import { COMPENSATION_LEG, legOffset, Phase, packetBaseId } from './transfer-ids.ts'
 
 const PACKET_TRANSFERS_MAX = 2
 const RETRY_MIN_MS = 50
 const RETRY_MAX_MS = 5_000
 
 export interface SharedWriterOptions {
-  epoch: number
   /** Lifetime of a pending transfer, seconds: longer than any packet is held. */
   pendingTimeoutSeconds: number
   /** A request without an answer for this long is late, milliseconds. It is still waited for. */
@@ -42,6 +41,8 @@ export interface SharedWriterDeps {
  * outcome of every packet becomes known, or the process ends.
  */
 export class SharedWriter {
+  /** Part of every id; set before the first packet. */
+  epoch = 0
   readonly #options: SharedWriterOptions
   readonly #deps: SharedWriterDeps
   readonly #ring: Uint32Array
@@ -154,7 +155,7 @@ export class SharedWriter {
 
   #addChain(packet: number): void {
     const { packets } = this.#deps
-    const baseId = packetBaseId(this.#options.epoch, packets.sequence[packet]!)
+    const baseId = packetBaseId(this.epoch, packets.sequence[packet]!)
     const payer = this.#deps.account(packets.payer[packet]!)
     const inAmount = BigInt(packets.inAmount.get(packet))
     if (packets.state[packet] === SharedState.compensateQueued) {

@@ -1,4 +1,7 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { temporaryDirectory } from '../config/config-helpers.ts'
 import { hangUp, ok, refused, run, runOn, stubNode } from './cli-helpers.ts'
 
 const PEER = {
@@ -123,15 +126,50 @@ describe('peers', () => {
     })
   })
 
-  it('are not added with a secret in the clear, nor is it repeated', async () => {
+  it('are not added with a secret on the command line, nor is it repeated', async () => {
     const node = await stubNode({})
     const args =
       'peers add shop --relation child --asset USD --scale 2 --plugin btp --link token=canary-5d5d'.split(' ')
     const { code, err } = await runOn(node, args)
     expect(code).toBe(2)
-    expect(err).toContain('link.token: a secret is written in the clear')
+    expect(err).toContain(
+      'link.token: a secret is written in the clear, and others can see a command line. Give it with --file',
+    )
     expect(err).not.toContain('canary')
     expect(node.requests).toHaveLength(0)
+  })
+
+  it('are added from a file, with flags over it', async () => {
+    const node = await stubNode({ 'POST /peers': () => ok(PEER) })
+    const workingDirectory = temporaryDirectory()
+    const text =
+      'relation: child\nasset: { code: USD, scale: 2 }\ncreditLimit: "1"\nlink: { plugin: btp, token: from-the-file }\n'
+    writeFileSync(join(workingDirectory, 'shop.yaml'), text)
+    const args = [
+      'peers',
+      'add',
+      'shop',
+      '--file',
+      'shop.yaml',
+      '--credit-limit',
+      '2',
+      '--link',
+      'mode=server',
+    ]
+    expect((await runOn(node, args, { workingDirectory })).code).toBe(0)
+    expect(node.requests[0]?.body).toEqual({
+      id: 'shop',
+      relation: 'child',
+      asset: { code: 'USD', scale: 2 },
+      creditLimit: '2',
+      link: { plugin: 'btp', token: 'from-the-file', mode: 'server' },
+    })
+    writeFileSync(join(workingDirectory, 'shop.yaml'), 'a: 1\na: canary-3\n')
+    const bad = await runOn(node, args, { workingDirectory })
+    expect({ code: bad.code, err: bad.err }).toEqual({
+      code: 2,
+      err: 'causeway: shop.yaml, line 2: the same key stands here twice; keep one\n',
+    })
   })
 
   it('need what a peer cannot do without', async () => {

@@ -237,11 +237,28 @@ describe('our asynchronous requests', () => {
     expect(requests).toHaveLength(1)
   })
 
-  it('are forgotten when the packet expires', async () => {
+  it('wait for the callback though the connection broke before the 202', async () => {
+    let id = ''
+    const remote = await bench.remote((request) => {
+      id = String(request.headers['request-id'])
+      request.socket.destroy()
+    })
+    const { plugin, url } = await bench.plugin()
+    const outgoing = { scheme: 'bearer', token: OUT_TOKEN, url: remote.url, mode: 'async', probeMinMs: 10 }
+    const { link, receiver } = await bench.link(plugin, { incoming, outgoing })
+    await waitFor('the link to be connected', () => link.connected)
+    link.sendPrepare(1, Buffer.from([12, 1, 0]), 0, 3, Date.now() + 30_000)
+    await waitFor('the request', () => id !== '')
+    expect((await post(`${url}/callback`, FULFILL, { 'request-id': id })).status).toBe(200)
+    expect(receiver.replies).toHaveLength(1)
+    expect(receiver.failures).toEqual([])
+  })
+
+  it('are forgotten a moment after the packet expired', async () => {
     const { send, requests, receiver, url } = await asking()
     send(1, Date.now() + 300)
     await waitFor('the request', () => requests.length === 1)
-    const end = Date.now() + 700
+    const end = Date.now() + 1_700
     await waitFor('the packet to expire', () => Date.now() > end)
     expect((await post(`${url}/callback`, FULFILL, { 'request-id': requests[0]!.id })).status).toBe(400)
     expect(receiver.replies).toEqual([])
