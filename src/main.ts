@@ -214,10 +214,12 @@ class Node {
     await this.#ledger.start()
     await this.#rates.start()
     this.#address.set(config.node.ilpAddress)
-    await this.#plugins.start()
     await this.#addPeers()
     for (const account of config.accounts) await this.#registry.add(localSettings(account), 'local')
     this.#addRoutes()
+    // Only now: whoever connects finds its account and every route.
+    await this.#registry.start()
+    await this.#plugins.start()
     await this.#payments.start()
     await this.#spsp?.start()
     this.#state = 'running'

@@ -38,7 +38,8 @@ export class PacketClient {
   #pool: Pool | undefined
   #waiting: PacketRequest[] = []
   #waitingHead = 0
-  readonly #running = new Set<PacketRequest>()
+  /** Given to connections; each knows its index. An array, because a Set with such a turnover burdens the collector. */
+  readonly #running: PacketRequest[] = []
   #renewing = false
   readonly #fixedHeaders: string[]
   /** The fixed headers and the authorization used last: the same for many packets. */
@@ -90,7 +91,7 @@ export class PacketClient {
 
   /** Takes the request, or returns false when the queue is full. `body` must be the request's own. */
   send(request: PacketRequest): boolean {
-    if (this.#running.size < this.#options.connections) {
+    if (this.#running.length < this.#options.connections) {
       const authorization = this.#credentials.header()
       if (authorization !== undefined) {
         this.#dispatch(request, authorization)
@@ -105,7 +106,7 @@ export class PacketClient {
 
   /** Gives up what has expired. */
   sweep(nowMs: number): void {
-    for (const request of this.#running)
+    for (const request of [...this.#running])
       if (nowMs > request.expiresAtMs + LATE_RESPONSE_MS) request.abort('no answer before the packet expired')
     for (let i = this.#waitingHead; i < this.#waiting.length; i += 1) {
       const request = this.#waiting[i]!
@@ -147,7 +148,7 @@ export class PacketClient {
     }
     const headers =
       request.requestId === undefined ? this.#headers : [...this.#headers, 'request-id', request.requestId]
-    this.#running.add(request)
+    request.index = this.#running.push(request) - 1
     request.onDone = this.#onDone
     const options: Dispatcher.DispatchOptions = {
       path: this.#path,
@@ -160,7 +161,11 @@ export class PacketClient {
   }
 
   readonly #onDone = (request: PacketRequest): void => {
-    this.#running.delete(request)
+    const last = this.#running.pop()!
+    if (last !== request) {
+      this.#running[request.index] = last
+      last.index = request.index
+    }
     if (request.error === undefined) {
       if (request.status === 401) this.#credentials.discard()
       this.#events.answered(request, request.status, request.takeBody())
@@ -172,7 +177,7 @@ export class PacketClient {
 
   /** Sends what waits, as far as connections are free and there is a token. */
   #pump(): void {
-    while (this.#waitingHead < this.#waiting.length && this.#running.size < this.#options.connections) {
+    while (this.#waitingHead < this.#waiting.length && this.#running.length < this.#options.connections) {
       const authorization = this.#credentials.header()
       if (authorization === undefined) {
         this.#renew()

@@ -20,6 +20,8 @@ export class PacketRequest implements Dispatcher.DispatchHandler {
   tooLong = false
   /** Whether the node was told the outcome already. */
   settled = false
+  /** Its place among the running requests of its client. */
+  index = -1
   onDone: ((request: PacketRequest) => void) | undefined
   #abort: ((error?: Error) => void) | undefined
   #first: Buffer | undefined

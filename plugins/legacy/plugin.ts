@@ -13,7 +13,7 @@ import { LegacyLink } from './legacy-link.ts'
 import { legacyOptionsSchema } from './legacy-options.ts'
 
 /** The `legacy` section under `plugins`: nothing to set, the plugins have their own options per peer. */
-export const pluginOptionsSchema = z.strictObject({})
+const pluginOptionsSchema = z.strictObject({})
 
 /**
  * Peers over any npm package with the interledgerjs plugin interface (`ilp-plugin-*`), one thread per peer.

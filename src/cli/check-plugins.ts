@@ -34,7 +34,7 @@ export async function checkPlugins(loaded: LoadedConfiguration): Promise<ConfigP
       problems.push(describe(error, `peers[${index}].link`))
     }
   })
-  await Promise.all([...plugins.values()].map((plugin) => plugin?.stop()))
+  for (const plugin of plugins.values()) await plugin?.stop()
   return problems
 }
 

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { VARIABLE_PREFIX } from '../config/env.ts'
 import type { LoadOptions } from '../config/load.ts'
 import { CliError } from './cli-error.ts'
 import type { CliIo } from './cli-io.ts'
@@ -21,12 +22,13 @@ export function findConfiguration(flags: ConfigurationFlags, io: CliIo): LoadOpt
 }
 
 /**
- * As {@link findConfiguration}, for commands that need a file.
+ * As {@link findConfiguration}, for commands that need a configuration: a file, or the environment alone.
  * @throws CliError when there is none
  */
 export function requireConfiguration(flags: ConfigurationFlags, io: CliIo): LoadOptions {
   const options = findConfiguration(flags, io)
-  if (options.path !== undefined) return options
+  const isInEnvironment = Object.keys(io.env).some((name) => name.startsWith(VARIABLE_PREFIX))
+  if (options.path !== undefined || isInEnvironment) return options
   throw new CliError(
     ExitCode.configuration,
     `there is no configuration: neither ${CONFIGURATION_PLACES.join(' nor ')} is in ${io.workingDirectory}.\n` +

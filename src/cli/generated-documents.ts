@@ -1,6 +1,11 @@
+import { adminReference } from '../admin/admin-reference.ts'
+import { openApiDocument } from '../admin/openapi.ts'
+import { ROUTES } from '../admin/route-registry.ts'
 import { configJsonSchema } from '../config/config-json-schema.ts'
 import { renderReference } from '../config/render-reference.ts'
 import { renderSample } from '../config/render-sample.ts'
+import { metricsReference } from '../observability/metrics-reference.ts'
+import { packageVersion } from '../version.ts'
 import type { CommandContext } from './command-context.ts'
 import { buildProgram } from './program.ts'
 import { renderCliReference } from './render-cli-reference.ts'
@@ -14,5 +19,11 @@ export function generatedDocuments(context: CommandContext): ReadonlyMap<string,
     ['config/sample.yaml', renderSample({ node: { ilpAddress: 'g.connector' } })],
     ['docs/reference/configuration.md', renderReference()],
     ['docs/reference/cli.md', renderCliReference(program)],
+    ['docs/reference/admin-api.md', adminReference(ROUTES)],
+    [
+      'docs/reference/openapi.json',
+      `${JSON.stringify(openApiDocument(ROUTES, { version: packageVersion }), null, 2)}\n`,
+    ],
+    ['docs/reference/metrics.md', metricsReference()],
   ])
 }

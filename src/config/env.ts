@@ -22,7 +22,7 @@ export const CLI_VARIABLES = [
 ] as const
 
 /** General form: `CAUSEWAY__` and the path, parts joined by `__`: `CAUSEWAY__NODE__ILP_ADDRESS` is `node.ilpAddress`. */
-const VARIABLE_PREFIX = 'CAUSEWAY__'
+export const VARIABLE_PREFIX = 'CAUSEWAY__'
 
 /** The values that the environment sets. A variable that is empty counts as not set. */
 export function environmentEntries(env: Readonly<Record<string, string | undefined>>): OverlayEntry[] {

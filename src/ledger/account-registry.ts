@@ -1,7 +1,7 @@
-import { LedgerFaultError, type LedgerStore } from './ledger-store.ts'
-import type { LedgerAccountSpec } from './ledger.ts'
 import { assetName } from './chart-of-accounts.ts'
 import { ExclusiveAccount } from './exclusive-account.ts'
+import type { LedgerAccountSpec } from './ledger.ts'
+import { LedgerFaultError, type LedgerStore } from './ledger-store.ts'
 
 /** More accounts than any configuration allows (100,000 peers, 10,000 own accounts) with room for children. */
 const ACCOUNTS_MAX = 250_000

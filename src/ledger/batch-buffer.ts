@@ -49,7 +49,14 @@ export class BatchBuffer implements PacketBatch {
     this.count = 0
   }
 
-  push(kind: RecordKind, slot: number, payer: number, payee: number, inAmount: Amount, outAmount: Amount): void {
+  push(
+    kind: RecordKind,
+    slot: number,
+    payer: number,
+    payee: number,
+    inAmount: Amount,
+    outAmount: Amount,
+  ): void {
     const at = this.count++
     assert(at < this.capacity, 'batch is full')
     this.kind[at] = kind

@@ -39,7 +39,9 @@ export function checkSettlement(entry: SettlementEntry): void {
 /** @throws RangeError when the id is empty or too long */
 export function checkSettlementId(id: string): void {
   if (id.length < 1 || id.length > SETTLEMENT_ID_LENGTH_MAX) {
-    throw new RangeError(`settlement id must have 1 to ${SETTLEMENT_ID_LENGTH_MAX} characters, not ${id.length}`)
+    throw new RangeError(
+      `settlement id must have 1 to ${SETTLEMENT_ID_LENGTH_MAX} characters, not ${id.length}`,
+    )
   }
 }
 

@@ -6,12 +6,24 @@ import type { Logger } from '../lib/logger.ts'
 import { AccountRegistry } from './account-registry.ts'
 import type { BatchBuffer } from './batch-buffer.ts'
 import { BatchWriter } from './batch-writer.ts'
-import { checkAccountSpec, checkHistoryQuery, checkLimit } from './check-ledger-input.ts'
-import { checkSettlement, checkSettlementId } from './check-ledger-input.ts'
+import {
+  checkAccountSpec,
+  checkHistoryQuery,
+  checkLimit,
+  checkSettlement,
+  checkSettlementId,
+} from './check-ledger-input.ts'
 import { ExclusiveAccount } from './exclusive-account.ts'
-import type { AccountBalance, HistoryEntry, HistoryQuery, Ledger, LedgerAccount } from './ledger.ts'
+import type {
+  AccountBalance,
+  HistoryEntry,
+  HistoryQuery,
+  Ledger,
+  LedgerAccount,
+  SelfCheck,
+  SettlementEntry,
+} from './ledger.ts'
 import { type LedgerAccountSpec, type PacketListener, ReserveOutcome } from './ledger.ts'
-import type { SelfCheck, SettlementEntry } from './ledger.ts'
 import { LedgerFaultError, type LedgerStore, LedgerUnavailableError, RecordKind } from './ledger-store.ts'
 import { PacketSlab, PacketState } from './packet-slab.ts'
 import { SettlementDesk } from './settlement-desk.ts'
@@ -84,7 +96,10 @@ export class ExclusiveLedger implements Ledger {
 
   constructor(options: ExclusiveLedgerOptions, deps: ExclusiveLedgerDeps) {
     const { slots } = options
-    assert(Number.isInteger(slots) && slots >= 1 && slots <= SLOTS_MAX, `slots must be from 1 to ${SLOTS_MAX}`)
+    assert(
+      Number.isInteger(slots) && slots >= 1 && slots <= SLOTS_MAX,
+      `slots must be from 1 to ${SLOTS_MAX}`,
+    )
     this.#options = {
       maxBatchRecords: options.maxBatchRecords ?? BATCH_RECORDS_MAX,
       batchSlowMs: options.batchSlowMs ?? BATCH_SLOW_MS,
@@ -392,7 +407,9 @@ export class ExclusiveLedger implements Ledger {
     this.#fault = error
     this.#reachable = false
     this.#writer.end()
-    this.#deps.logger.error('ledger has failed: no value will be taken by this process', { reason: error.message })
+    this.#deps.logger.error('ledger has failed: no value will be taken by this process', {
+      reason: error.message,
+    })
     this.#deps.onFault(error)
   }
 }

@@ -48,6 +48,7 @@ export interface StoredAccount {
 }
 
 export interface SettlementOutcome {
+  /** -1 when the account is not open in this process. */
   index: number
   amount: bigint
   /** False when it had already been resolved the same way. */

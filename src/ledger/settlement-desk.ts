@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { BatchWriter } from './batch-writer.ts'
 import type { AccountRegistry } from './account-registry.ts'
+import type { BatchWriter } from './batch-writer.ts'
 import type { ExclusiveAccount } from './exclusive-account.ts'
-import { LedgerFaultError, type LedgerStore, LedgerUnavailableError } from './ledger-store.ts'
 import type { SettlementEntry } from './ledger.ts'
+import { LedgerFaultError, type LedgerStore, LedgerUnavailableError } from './ledger-store.ts'
 
 /** Holds whose outcome is unknown at the same time; above it new ones are refused until the store answers again. */
 const UNCONFIRMED_HOLDS_MAX = 10_000

@@ -98,7 +98,10 @@ export interface LinkContext {
 
 /** A loaded plugin: shared parts (listener, pools) and a factory of links. */
 export interface Plugin {
-  /** Opens listeners. Rejects with a clear error when a port is taken or an option is wrong. */
+  /**
+   * Opens listeners. Links may have been started before, so that a listener knows every peer from its first connection
+   * on. Rejects with a clear error when a port is taken or an option is wrong.
+   */
   start(): Promise<void>
   /** Closes listeners and what is left of links within a bounded time. Idempotent. */
   stop(): Promise<void>

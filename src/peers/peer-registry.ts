@@ -39,6 +39,7 @@ export interface PeerRegistryDeps {
 export class PeerRegistry {
   readonly #deps: PeerRegistryDeps
   readonly #peers = new Map<string, Peer>()
+  #running = false
 
   constructor(deps: PeerRegistryDeps) {
     this.#deps = deps
@@ -52,7 +53,13 @@ export class PeerRegistry {
     return this.#peers.get(id)
   }
 
-  /** Opens the account and starts the link. Undoes what it did when it fails. */
+  /** Starts the links of the peers that are there; those added later start at once. */
+  async start(): Promise<void> {
+    this.#running = true
+    for (const { account } of this.list()) await account.link?.start()
+  }
+
+  /** Opens the account and its link, and starts the link once the registry is started. Undoes what it did when it fails. */
   async add(settings: PeerSettings, source: PeerSource): Promise<Peer> {
     if (this.#peers.has(settings.id)) throw new Error(`there is already a peer "${settings.id}"`)
     const { ledger, clock, routes } = this.#deps
@@ -130,7 +137,7 @@ export class PeerRegistry {
       options: this.#deps.linkOptions(settings),
       receiver,
     })
-    await account.link.start()
+    if (this.#running) await account.link.start()
   }
 
   #events(account: Account): Pick<LinkReceiver, 'connected' | 'disconnected' | 'protocolError'> {

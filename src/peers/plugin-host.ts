@@ -8,27 +8,33 @@ export interface PluginHostOptions {
   baseDirectory: string
 }
 
-/** Loads each plugin once, when the first peer or listener needs it, and keeps it until the node stops. */
+/**
+ * Loads each plugin once, when the first peer or listener needs it, and keeps it until the node stops. Nothing listens
+ * before `start`: a peer that dials in earlier would be told for good that its token is unknown.
+ */
 export class PluginHost {
   readonly #options: PluginHostOptions
   readonly #deps: PluginDeps
   readonly #plugins = new Map<string, Promise<Plugin>>()
-  readonly #started: Plugin[] = []
+  readonly #started = new Set<Plugin>()
+  #running = false
 
   constructor(options: PluginHostOptions, deps: PluginDeps) {
     this.#options = options
     this.#deps = deps
   }
 
-  /** Starts the plugins that are to listen, whether or not a peer uses them yet. */
+  /** Starts the plugins that peers use and those that are to listen for peers to come; later ones start by themselves. */
   async start(): Promise<void> {
     for (const [name, section] of Object.entries(this.#options.sections)) {
       if (section.listen !== undefined) await this.#plugin(name)
     }
+    this.#running = true
+    for (const plugin of this.#plugins.values()) await this.#start(await plugin)
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#started.map((plugin) => plugin.stop()))
+    await Promise.all([...this.#started].map((plugin) => plugin.stop()))
   }
 
   async openLink(name: string, context: LinkContext): Promise<Link> {
@@ -36,7 +42,7 @@ export class PluginHost {
   }
 
   listening(): string[] {
-    return this.#started.flatMap((plugin) => plugin.listening())
+    return [...this.#started].flatMap((plugin) => plugin.listening())
   }
 
   #plugin(name: string): Promise<Plugin> {
@@ -53,8 +59,18 @@ export class PluginHost {
     const section = this.#options.sections[name] ?? {}
     const deps = { ...this.#deps, logger: this.#deps.logger.child({ plugin: name }) }
     const plugin = await loadPlugin(name, section, deps, this.#options.baseDirectory)
-    await plugin.start()
-    this.#started.push(plugin)
+    if (this.#running) await this.#start(plugin)
     return plugin
+  }
+
+  async #start(plugin: Plugin): Promise<void> {
+    if (this.#started.has(plugin)) return
+    this.#started.add(plugin)
+    try {
+      await plugin.start()
+    } catch (error) {
+      this.#started.delete(plugin)
+      throw error
+    }
   }
 }

@@ -132,7 +132,7 @@ function parsePeer(settings: Record<string, unknown>): PeerConfig {
   const issues = parsed.error.issues.map((issue) => ({ ...issue, path: ['peers', 0, ...issue.path] }))
   const details = schemaProblems(issues, { peers: [settings] }).map((problem) => ({
     field: problem.path.replace('peers[0].', ''),
-    message: [problem.message, problem.fix].join('. '),
+    message: problem.fix === undefined ? problem.message : `${problem.message}. ${problem.fix}`,
   }))
   throw new ServiceError('VALIDATION_ERROR', 'the settings of the peer are not valid', details)
 }

@@ -33,6 +33,7 @@ export class BtpPeer implements FakePeer {
     this.#socket = socket
     socket.on('message', (data) => void this.#onFrame(data as Buffer))
     socket.on('error', () => undefined)
+    socket.once('close', () => this.#connectionLost())
     await once(socket, 'open')
     await this.#request([
       entry('auth', Buffer.alloc(0)),
@@ -45,6 +46,12 @@ export class BtpPeer implements FakePeer {
     if (socket === undefined || socket.readyState === WebSocket.CLOSED) return
     socket.terminate()
     await once(socket, 'close')
+  }
+
+  /** Resolves when the connection is gone, whoever ended it; all that had come before has been read. */
+  async closed(): Promise<void> {
+    const socket = this.#socket
+    if (socket !== undefined && socket.readyState !== WebSocket.CLOSED) await once(socket, 'close')
   }
 
   send(packet: Buffer): Promise<Buffer> {
@@ -66,11 +73,16 @@ export class BtpPeer implements FakePeer {
   #request(protocolData: ReturnType<typeof entry>[]): Promise<Buffer> {
     const requestId = this.#nextId++
     return new Promise((resolve, reject) => {
+      if (this.#socket!.readyState !== WebSocket.OPEN) return reject(new Error('connection closed'))
       this.#waiting.set(requestId, { resolve, reject })
-      this.#socket!.once('close', () => reject(new Error('connection closed')))
-      this.#socket!.setMaxListeners(0)
       this.#socket!.send(serialize({ type: TYPE_MESSAGE, requestId, data: { protocolData } }))
     })
+  }
+
+  #connectionLost(): void {
+    const waiting = [...this.#waiting.values()]
+    this.#waiting.clear()
+    for (const { reject } of waiting) reject(new Error('connection closed'))
   }
 
   async #onFrame(frame: Buffer): Promise<void> {

@@ -1,6 +1,12 @@
-import type { AccountBalance, HistoryEntry, HistoryQuery, LedgerAccountSpec, SelfCheck } from '../../src/ledger/ledger.ts'
-import { type LedgerStore, LedgerUnavailableError, type PacketBatch } from '../../src/ledger/ledger-store.ts'
+import type {
+  AccountBalance,
+  HistoryEntry,
+  HistoryQuery,
+  LedgerAccountSpec,
+  SelfCheck,
+} from '../../src/ledger/ledger.ts'
 import type { SettlementOutcome, StoredAccount } from '../../src/ledger/ledger-store.ts'
+import { type LedgerStore, LedgerUnavailableError, type PacketBatch } from '../../src/ledger/ledger-store.ts'
 import type { BackendFaults } from './ledger-harness.ts'
 
 /** A store between the ledger and a real one, which can be made to hang, to fail and to lose answers. */

@@ -5,11 +5,12 @@ import { SharedLedger } from '../../src/ledger/tigerbeetle/shared-ledger.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { findTigerBeetleOrWarn, TigerBeetleServer } from '../support/tigerbeetle-server.ts'
+import { AnswerLosingProxy } from '../unit/ledger-tigerbeetle/answer-losing-proxy.ts'
 import { ledgerCompliance } from './ledger.ts'
 import { LedgerDriver, SLOTS } from './ledger-driver.ts'
 import { expectBalanced, type LedgerHarness } from './ledger-harness.ts'
 
-const TIMEOUT_MS = 500
+const TIMEOUT_MS = 1_000
 
 const binary = findTigerBeetleOrWarn('the compliance tests of the shared ledger')
 
@@ -24,10 +25,10 @@ describe.skipIf(binary === undefined)('shared ledger over TigerBeetle', () => {
     await server?.stop()
   })
 
-  ledgerCompliance('shared, TigerBeetle', async () => makeHarness(server))
+  ledgerCompliance('shared, TigerBeetle', () => makeHarness(server))
 
   it('lets exactly 10 of 1,000 parallel packets of two processes through where there is room for 10', async () => {
-    const harness = makeHarness(server)
+    const harness = await makeHarness(server)
     try {
       const ledgers = [await harness.open(), await harness.open()]
       const spec = { assetCode: 'USD', assetScale: 2, payableLimit: undefined }
@@ -64,7 +65,8 @@ describe.skipIf(binary === undefined)('shared ledger over TigerBeetle', () => {
 })
 
 /** Books of their own in the shared cluster. */
-function makeHarness(server: TigerBeetleServer): LedgerHarness {
+async function makeHarness(server: TigerBeetleServer): Promise<LedgerHarness> {
+  const proxy = await AnswerLosingProxy.start(() => server.port)
   const namespace = randomUUID()
   const ledgers = new Set<Ledger>()
   /** Ledgers whose last call was a release. */
@@ -74,14 +76,18 @@ function makeHarness(server: TigerBeetleServer): LedgerHarness {
     reservationsOutliveCrash: true,
     faults: {
       hang: async () => server.pause(),
-      heal: async () => server.resume(),
+      loseAnswers: async () => proxy.mute(),
+      heal: async () => {
+        server.resume()
+        proxy.heal()
+      },
     },
     open: async () => {
       const ledger = new SharedLedger(
         {
           slots: SLOTS,
           clusterId: 0n,
-          addresses: [server.address],
+          addresses: [proxy.address],
           timeoutMs: TIMEOUT_MS,
           nodeId: 'test',
           namespace,
@@ -108,7 +114,9 @@ function makeHarness(server: TigerBeetleServer): LedgerHarness {
     },
     dispose: async () => {
       server.resume()
+      proxy.heal()
       for (const ledger of ledgers) await ledger.stop()
+      proxy.stop()
     },
   }
 }

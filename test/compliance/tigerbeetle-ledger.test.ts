@@ -6,12 +6,13 @@ import { TigerBeetleStore } from '../../src/ledger/tigerbeetle/tigerbeetle-store
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { findTigerBeetleOrWarn, TigerBeetleServer } from '../support/tigerbeetle-server.ts'
+import { AnswerLosingProxy } from '../unit/ledger-tigerbeetle/answer-losing-proxy.ts'
 import { ledgerCompliance } from './ledger.ts'
 import { SLOTS } from './ledger-driver.ts'
 import type { LedgerHarness } from './ledger-harness.ts'
 
-const TIMEOUT_MS = 500
-const TAKEOVER_WAIT_MS = 250
+const TIMEOUT_MS = 1_000
+const TAKEOVER_WAIT_MS = 600
 
 const binary = findTigerBeetleOrWarn('the compliance tests of the exclusive ledger over TigerBeetle')
 
@@ -26,11 +27,12 @@ describe.skipIf(binary === undefined)('exclusive ledger over TigerBeetle', () =>
     await server?.stop()
   })
 
-  ledgerCompliance('exclusive, TigerBeetle', async () => makeHarness(server))
+  ledgerCompliance('exclusive, TigerBeetle', () => makeHarness(server))
 })
 
 /** Books of their own in the shared cluster. */
-function makeHarness(server: TigerBeetleServer): LedgerHarness {
+async function makeHarness(server: TigerBeetleServer): Promise<LedgerHarness> {
+  const proxy = await AnswerLosingProxy.start(() => server.port)
   const namespace = randomUUID()
   const stores = new Map<Ledger, TigerBeetleStore>()
   return {
@@ -38,14 +40,18 @@ function makeHarness(server: TigerBeetleServer): LedgerHarness {
     reservationsOutliveCrash: false,
     faults: {
       hang: async () => server.pause(),
-      heal: async () => server.resume(),
+      loseAnswers: async () => proxy.mute(),
+      heal: async () => {
+        server.resume()
+        proxy.heal()
+      },
     },
     open: async () => {
       const deps = { clock: systemClock, logger: silentLogger }
       const store = new TigerBeetleStore(
         {
           clusterId: 0n,
-          addresses: [server.address],
+          addresses: [proxy.address],
           timeoutMs: TIMEOUT_MS,
           namespace,
           takeoverWaitMs: TAKEOVER_WAIT_MS,
@@ -63,10 +69,12 @@ function makeHarness(server: TigerBeetleServer): LedgerHarness {
     },
     dispose: async () => {
       server.resume()
+      proxy.heal()
       for (const [ledger, store] of stores) {
         await ledger.stop()
         store.abort()
       }
+      proxy.stop()
     },
   }
 }

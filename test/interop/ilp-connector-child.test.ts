@@ -1,25 +1,23 @@
 import { fetch as fetchIldcp } from 'ilp-protocol-ildcp'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 import { NodeProcess } from '../support/node-process.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { expectQuietBooks } from './support/books.ts'
 import { type ConnectorOptions, IlpConnectorProcess } from './support/ilp-connector-process.ts'
 import { btpGuest, btpHost, btpListener, secretsOf, tokenOf } from './support/settings.ts'
-import { payOverStream, StreamReceiver } from './support/stream-ends.ts'
+import { StreamReceiver } from './support/stream-ends.ts'
 import { type Plugin, Wallets } from './support/wallets.ts'
 
 const USD = { code: 'USD', scale: 6 }
 const NANO_USD = { code: 'USD', scale: 9 }
 const AMOUNT = 1_234_567n
 
-const wallets = new Wallets()
-afterEach(() => wallets.disconnect())
-
 const addressOf = async (plugin: Plugin): Promise<string> =>
   (await fetchIldcp(plugin.sendData.bind(plugin))).clientAddress
 
 describe('ilp-connector as a child of our node', () => {
+  const wallets = new Wallets()
   let node: NodeProcess
   let connector: IlpConnectorProcess
   let [nodePort, shopPort] = [0, 0]
@@ -58,6 +56,7 @@ describe('ilp-connector as a child of our node', () => {
     await connector.ready()
   }, 60_000)
   afterAll(async () => {
+    await wallets.disconnect()
     await connector?.stop()
     await node?.destroy()
   })
@@ -70,7 +69,7 @@ describe('ilp-connector as a child of our node', () => {
   it('is paid through us for a customer of its own', async () => {
     const alice = await wallets.dial(nodePort, tokenOf('alice'))
     const receiver = await StreamReceiver.start(await wallets.dial(shopPort, tokenOf('shop')))
-    const { sent, delivered } = await payOverStream(alice, receiver.credentials(), AMOUNT)
+    const { sent, delivered } = await receiver.payFrom(alice, AMOUNT)
     expect([sent, delivered, receiver.received]).toEqual([AMOUNT, AMOUNT, AMOUNT])
     await expectQuietBooks(node)
     expect(await node.balance('alice')).toBe(-AMOUNT)
@@ -83,7 +82,7 @@ describe('ilp-connector as a child of our node', () => {
     const before = { alice: await node.balance('alice'), up: await connector.balance('up') }
     const shop = await wallets.dial(shopPort, tokenOf('shop'))
     const receiver = await StreamReceiver.start(await wallets.dial(nodePort, tokenOf('alice')))
-    const { sent, delivered } = await payOverStream(shop, receiver.credentials(), 34_567n)
+    const { sent, delivered } = await receiver.payFrom(shop, 34_567n)
     expect([sent, delivered, receiver.received]).toEqual([34_567n, 34_567n, 34_567n])
     await expectQuietBooks(node)
     expect(await node.balance('alice')).toBe(before.alice + 34_567n)
@@ -93,6 +92,7 @@ describe('ilp-connector as a child of our node', () => {
 })
 
 describe('ilp-connector as the parent of our node', () => {
+  const wallets = new Wallets()
   let node: NodeProcess
   let connector: IlpConnectorProcess
   let [nodePort, parentPort, bobPort] = [0, 0, 0]
@@ -114,7 +114,6 @@ describe('ilp-connector as the parent of our node', () => {
     connector.launch()
     await wallets.dial(bobPort, tokenOf('bob'))
     await connector.ready()
-    await wallets.disconnect()
   }
 
   const learns = (address: string) =>
@@ -141,6 +140,7 @@ describe('ilp-connector as the parent of our node', () => {
     await startParent('test.parent')
   }, 60_000)
   afterAll(async () => {
+    await wallets.disconnect()
     await connector?.stop()
     await node?.destroy()
   })
@@ -153,12 +153,11 @@ describe('ilp-connector as the parent of our node', () => {
   it('takes payments of our customers to its own, and passes on theirs to ours', async () => {
     const receiver = await StreamReceiver.start(await wallets.dial(bobPort, tokenOf('bob')))
     const alice = await wallets.dial(nodePort, tokenOf('alice'))
-    const there = await payOverStream(alice, receiver.credentials(), AMOUNT)
+    const there = await receiver.payFrom(alice, AMOUNT)
     expect([there.sent, there.delivered, receiver.received]).toEqual([AMOUNT, AMOUNT, AMOUNT])
-    await wallets.disconnect()
     const back = await StreamReceiver.start(await wallets.dial(nodePort, tokenOf('alice')))
     const bob = await wallets.dial(bobPort, tokenOf('bob'))
-    expect(await payOverStream(bob, back.credentials(), 4_567n)).toEqual({ sent: 4_567n, delivered: 4_567n })
+    expect(await back.payFrom(bob, 4_567n)).toEqual({ sent: 4_567n, delivered: 4_567n })
     expect(back.received).toBe(4_567n)
     await expectQuietBooks(node)
     expect(await node.balance('alice')).toBe(4_567n - AMOUNT)
@@ -174,7 +173,7 @@ describe('ilp-connector as the parent of our node', () => {
     const alice = await wallets.dial(nodePort, tokenOf('alice'))
     expect(await addressOf(alice)).toBe('test.moved.us.alice')
     const receiver = await StreamReceiver.start(await wallets.dial(bobPort, tokenOf('bob')))
-    expect(await payOverStream(alice, receiver.credentials(), 1_000n)).toMatchObject({ delivered: 1_000n })
+    expect(await receiver.payFrom(alice, 1_000n)).toMatchObject({ delivered: 1_000n })
     await expectQuietBooks(node)
     expect(await node.balance('alice')).toBe(before - 1_000n)
   }, 45_000)

@@ -1,8 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectQuietBooks } from './support/books.ts'
 import { type ConnectorChain, startConnectorChain } from './support/connector-chain.ts'
 import { tokenOf } from './support/settings.ts'
-import { payOverStream, StreamReceiver } from './support/stream-ends.ts'
+import { StreamReceiver } from './support/stream-ends.ts'
 import { Wallets } from './support/wallets.ts'
 
 const AMOUNT = 25_000_001n
@@ -16,8 +16,10 @@ describe('ilp-protocol-stream across our node, ilp-connector and our node', () =
   beforeAll(async () => {
     chain = await startConnectorChain(CONNECTOR_MAX_PACKET_AMOUNT)
   }, 60_000)
-  afterEach(() => wallets.disconnect())
-  afterAll(() => chain?.destroy())
+  afterAll(async () => {
+    await wallets.disconnect()
+    await chain?.destroy()
+  })
 
   /** The three keep the same balances, each from its side. */
   async function expectMirroredBooks(): Promise<void> {
@@ -31,7 +33,7 @@ describe('ilp-protocol-stream across our node, ilp-connector and our node', () =
     const { a, b } = chain
     const alice = await wallets.dial(chain.alicePort, tokenOf('alice'))
     const receiver = await StreamReceiver.start(await wallets.dial(chain.bobPort, tokenOf('bob')))
-    const { sent, delivered } = await payOverStream(alice, receiver.credentials(), AMOUNT)
+    const { sent, delivered } = await receiver.payFrom(alice, AMOUNT)
     expect(sent).toBe(AMOUNT)
     expect(receiver.received).toBe(AMOUNT * 2n)
     expect(delivered).toBe(AMOUNT * 2n)
@@ -46,7 +48,7 @@ describe('ilp-protocol-stream across our node, ilp-connector and our node', () =
     const before = { alice: await chain.a.balance('alice'), bob: await chain.b.balance('bob') }
     const bob = await wallets.dial(chain.bobPort, tokenOf('bob'))
     const receiver = await StreamReceiver.start(await wallets.dial(chain.alicePort, tokenOf('alice')))
-    const { sent, delivered } = await payOverStream(bob, receiver.credentials(), 9_000_000n)
+    const { sent, delivered } = await receiver.payFrom(bob, 9_000_000n)
     expect(sent).toBe(9_000_000n)
     expect(delivered).toBe(receiver.received)
     expect(await chain.b.balance('bob')).toBe(before.bob - sent)

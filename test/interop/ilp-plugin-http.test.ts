@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import { type AddressInfo, createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createPlugin } from '../../plugins/ilp-http/plugin.ts'
@@ -16,7 +15,9 @@ interface PluginHttp {
   sendData(data: Buffer): Promise<Buffer>
   registerDataHandler(handler: (data: Buffer) => Promise<Buffer>): void
 }
-const PluginHttp = createRequire(import.meta.url)('ilp-plugin-http') as new (options: object) => PluginHttp
+const { default: PluginHttp } = (await import('ilp-plugin-http')) as unknown as {
+  default: new (options: object) => PluginHttp
+}
 
 /** The largest body that ilp-plugin-http takes; a maximal Prepare is 33,857 bytes. */
 const THEIR_BODY_MAX = 32_767

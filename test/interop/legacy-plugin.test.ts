@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import { type AddressInfo, createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createPlugin as createHttpPlugin } from '../../plugins/ilp-http/plugin.ts'
@@ -17,7 +16,9 @@ interface ForeignPlugin {
   sendData(data: Buffer): Promise<Buffer>
   registerDataHandler(handler: (data: Buffer) => Promise<Buffer>): void
 }
-const PluginBtp = createRequire(import.meta.url)('ilp-plugin-btp') as new (options: object) => ForeignPlugin
+const { default: PluginBtp } = (await import('ilp-plugin-btp')) as unknown as {
+  default: new (options: object) => ForeignPlugin
+}
 const deps = { clock: systemClock, logger: silentLogger, random: Math.random }
 
 const closers: (() => Promise<unknown>)[] = []

@@ -1,5 +1,5 @@
 import { closeConnection, pay, setupPayment, startQuote } from '@interledger/pay'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 import { NodeProcess } from '../support/node-process.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -59,8 +59,8 @@ describe('@interledger/pay through our node to @interledger/stream-receiver', ()
       return peer.link.connected
     })
   }, 60_000)
-  afterEach(() => wallets.disconnect())
   afterAll(async () => {
+    await wallets.disconnect()
     await Promise.all([httpSender?.plugin.disconnect(), httpReceiver?.plugin.disconnect()])
     await node?.destroy()
   })

@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePort } from '../support/free-port.ts'
 import { NodeProcess } from '../support/node-process.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { expectQuietBooks } from './support/books.ts'
 import { btpGuest, btpHost, btpListener, secretsOf, tokenOf } from './support/settings.ts'
-import { payOverStream, StreamReceiver } from './support/stream-ends.ts'
+import { StreamReceiver } from './support/stream-ends.ts'
 import { Wallets } from './support/wallets.ts'
 
 const USD = { code: 'USD', scale: 6 }
@@ -96,15 +96,15 @@ describe.each<Peering>(['BTP', 'ILP over HTTP, synchronous', 'ILP over HTTP, wit
       })
     }, 60_000)
 
-    afterEach(() => wallets.disconnect())
     afterAll(async () => {
+      await wallets.disconnect()
       await Promise.all([a?.destroy(), b?.destroy()])
     })
 
     it('pays, and sender, receiver and both ledgers agree to the unit', async () => {
       const alice = await wallets.dial(aBtp, tokenOf('alice'))
       const receiver = await StreamReceiver.start(await wallets.dial(bBtp, tokenOf('bob')))
-      const { sent, delivered } = await payOverStream(alice, receiver.credentials(), AMOUNT)
+      const { sent, delivered } = await receiver.payFrom(alice, AMOUNT)
       expect(sent).toBe(AMOUNT)
       expect(delivered).toBe(receiver.received)
       // Every packet may lose the fraction of a unit that it cannot carry, and no more.
@@ -123,7 +123,7 @@ describe.each<Peering>(['BTP', 'ILP over HTTP, synchronous', 'ILP over HTTP, wit
       const before = { alice: await a.balance('alice'), bob: await b.balance('bob') }
       const bob = await wallets.dial(bBtp, tokenOf('bob'))
       const receiver = await StreamReceiver.start(await wallets.dial(aBtp, tokenOf('alice')))
-      const { sent, delivered } = await payOverStream(bob, receiver.credentials(), 9_000_001n)
+      const { sent, delivered } = await receiver.payFrom(bob, 9_000_001n)
       expect(delivered).toBe(receiver.received)
       await expectQuietBooks(a, b)
       expect(await b.balance('bob')).toBe(before.bob - sent)

@@ -1,21 +1,28 @@
 #!/usr/bin/env bash
-# Runs the README's first commands as a new user would, in a directory of its own.
+# Runs the README's first commands as a new user would, on the checkout it lies in: start, then the other terminal.
 set -euo pipefail
-root="$(cd "$(dirname "$0")/../.." && pwd)"
-work="$(mktemp -d)"
-cd "$work"
-trap 'kill "$node" 2>/dev/null || true; wait "$node" 2>/dev/null || true; rm -rf "$work"' EXIT
-
-(cd "$root" && npm start -- --data-directory "$work/data") >"$work/start.log" 2>&1 &
+cd "$(dirname "$0")/../.."
+if [ -e data ]; then
+  echo "the directory data/ is there already: this check needs a checkout that has not been used" >&2
+  exit 1
+fi
+log="$(mktemp)"
+cleanup() {
+  kill -TERM "$node" 2>/dev/null || true
+  wait "$node" 2>/dev/null || true
+  rm -rf data "$log"
+}
+npm start >"$log" 2>&1 &
 node=$!
-for _ in $(seq 100); do
+trap cleanup EXIT
+for _ in $(seq 150); do
   curl -sf http://127.0.0.1:8080/health/ready >/dev/null && break
   sleep 0.2
 done
-cat "$work/start.log"
-causeway="$root/bin/causeway.mjs"
-config="$work/data/config.yaml"
+cat "$log"
+set -x
+npx causeway status
+npx causeway pay bob 1000000 --from alice
+npx causeway balances
+npx causeway ping test.local-node
 curl -sf http://127.0.0.1:8080/health
-node "$causeway" status --config "$config"
-node "$causeway" ping test.local-node --config "$config"
-node "$causeway" balances --config "$config"

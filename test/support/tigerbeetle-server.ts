@@ -37,7 +37,7 @@ export class TigerBeetleServer {
   #child: ChildProcess | undefined
   #port = 0
 
-  constructor(binary: string) {
+  private constructor(binary: string) {
     this.#binary = binary
     this.#directory = mkdtempSync(join(tmpdir(), 'causeway-tigerbeetle-'))
     this.#file = join(this.#directory, '0_0.tigerbeetle')
@@ -101,10 +101,10 @@ export class TigerBeetleServer {
     this.#child = child
     const abort = AbortSignal.timeout(START_DEADLINE_MS)
     if (isFirst) {
-      const [line] = (await once(child.stdout!, 'data', { signal: abort })) as [Buffer]
+      const [line] = (await once(child.stdout, 'data', { signal: abort })) as [Buffer]
       this.#port = Number(line.toString().trim())
     }
-    child.stdout!.resume()
+    child.stdout.resume()
     while (!(await this.#isListening())) {
       if (abort.aborted || child.exitCode !== null) throw new Error('the TigerBeetle server does not start')
       await delay(CONNECT_PAUSE_MS)

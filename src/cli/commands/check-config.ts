@@ -22,7 +22,7 @@ export function registerCheckConfig(program: Command, context: CommandContext): 
     for (const warning of warnings) output.warn(warning)
     output.result({ valid: true, path, overridden, warnings, config: shown }, () => {
       const lines = [
-        `${path}: ${output.paint('green', 'valid')}`,
+        `${path ?? 'environment alone'}: ${output.paint('green', 'valid')}`,
         `${config.peers.length} peers, ${config.accounts.length} local accounts, ledger ${config.ledger.backend} (${config.ledger.mode})`,
         ...overridden.map((entry) => `set over the file: ${entry}`),
         ...(flags.show === true ? [toJson(shown, 2)] : []),

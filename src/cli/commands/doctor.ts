@@ -64,7 +64,7 @@ function load(flags: LocalFlags, context: CommandContext): LoadedConfiguration |
 
 function describeConfiguration(loaded: LoadedConfiguration): Finding[] {
   return [
-    ok('configuration', `${loaded.path} is valid`),
+    ok('configuration', `${loaded.path ?? 'the environment alone'} is valid`),
     ...loaded.warnings.map((text) => warning('configuration', text, 'Look whether that is meant')),
   ]
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { mintToken, TOKEN_TTL_SECONDS_MAX } from '../../admin/operator-token.ts'
 import { isScope, SCOPES, type Scope } from '../../admin/scopes.ts'
 import { adminKeys } from '../../config/admin-keys.ts'
@@ -61,7 +61,11 @@ function registerOperatorToken(token: Command, context: CommandContext): void {
       `comma-separated: ${Object.keys(SCOPES).join(', ')}; default: all that read`,
       parseScopeList,
     )
-    .option('--ttl <time>', 'how long it is valid, e.g. 90s, 30m, 12h, 7d', parseLifetime, 3_600)
+    .addOption(
+      new Option('--ttl <time>', 'how long it is valid, e.g. 90s, 30m, 12h, 7d')
+        .argParser(parseLifetime)
+        .default(3_600, '1h'),
+    )
     .option('--subject <name>', 'whom it is for, in the log of changes; default: the user')
   addConfigOptions(command).action(async (flags: TokenFlags) => {
     const loaded = loadConfiguration({ ...requireConfiguration(flags, context.io), isClient: true })

@@ -5,8 +5,8 @@ import type { AccountSums, AccountTable } from './account-table.ts'
 import { fromSqlAmount } from './sql-amount.ts'
 import { TransferKind, TransferState } from './transfer-table.ts'
 
-/** Transfers summed per slice: some 10 ms of the worker, so that batches do not wait long. */
-const SLICE_ROWS = 20_000
+/** Transfers summed per slice: some 5 to 10 ms of the worker, so that batches do not wait long. */
+const SLICE_ROWS = 5_000
 
 type Sums = Omit<AccountSums, 'creditLimit' | 'lastTransfer'>
 const LOWER_32 = 0xffff_ffff

@@ -44,8 +44,8 @@ export class CreditLine {
       return
     }
     const unused = sums.creditsPosted - sums.debitsPosted - sums.debitsPending
-    const excess = extended - limit
-    const amount = unused < excess ? unused : excess
+    let amount = extended - limit
+    if (amount > unused) amount = unused
     if (amount > 0n) this.#posting.book({ ...common, debit: clearing.id, credit: line, amount })
   }
 

@@ -1,11 +1,16 @@
 import assert from 'node:assert'
-import { assetAccountName, isSameAsset, packetLegs, settlementAccountName } from '../chart-of-accounts.ts'
 import type { AssetAccountKind, PacketLeg } from '../chart-of-accounts.ts'
+import { assetAccountName, isSameAsset, packetLegs, settlementAccountName } from '../chart-of-accounts.ts'
 import { RecordKind } from '../ledger-store.ts'
 import type { AccountRow, AccountSums, AccountTable } from './account-table.ts'
 import { ACCOUNT_ROWS_MAX, type PacketSum } from './packet-netting.ts'
-import { type LinkedTransfer, type Transfer, TransferKind } from './transfer-table.ts'
-import { TransferState, type TransferTable } from './transfer-table.ts'
+import {
+  type LinkedTransfer,
+  type Transfer,
+  TransferKind,
+  TransferState,
+  type TransferTable,
+} from './transfer-table.ts'
 
 /** Double entry: the one place where transfers are made, together with the sums of their accounts. */
 export class Posting {

@@ -75,7 +75,9 @@ export class SettlementTable {
         known.engine === engine &&
         known.amount === amount
       if (same) return false
-      throw new LedgerFaultError(`settlement id ${id} was used before for another settlement: nothing was changed`)
+      throw new LedgerFaultError(
+        `settlement id ${id} was used before for another settlement: nothing was changed`,
+      )
     }
     const outside = this.#posting.settlementAccount(engine, account.id).id
     const isIn = direction === 'in'

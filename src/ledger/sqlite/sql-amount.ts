@@ -6,6 +6,7 @@ export function toSqlAmount(amount: bigint): SqlAmount {
 }
 
 export function fromSqlAmount(value: unknown): bigint {
-  if (typeof value === 'bigint' || typeof value === 'number' || typeof value === 'string') return BigInt(value)
+  if (typeof value === 'bigint' || typeof value === 'number' || typeof value === 'string')
+    return BigInt(value)
   throw new TypeError('not an amount')
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crashPoint } from '../../lib/crash-point.ts'
 import type { AccountBalance, HistoryEntry, HistoryQuery, LedgerAccountSpec, SelfCheck } from '../ledger.ts'
 import { LedgerFaultError, type SettlementOutcome, type StoredAccount } from '../ledger-store.ts'
@@ -10,8 +10,8 @@ import { CreditLine } from './credit-line.ts'
 import { ACCOUNT_ROWS_MAX, PacketNetting, packetColumns, recordsLength } from './packet-netting.ts'
 import { Posting } from './posting.ts'
 import { SettlementTable } from './settlement-table.ts'
-import { migrate } from './sqlite-schema.ts'
 import { BrokenBooksError, toLedgerError } from './sqlite-error.ts'
+import { migrate } from './sqlite-schema.ts'
 import { TransferTable } from './transfer-table.ts'
 
 /** Packets and pairs that may wait in the journal before they are posted: bounds memory and the work of a start. */
@@ -20,8 +20,8 @@ const UNPOSTED_PAIRS_MAX = 16_384
 /** Pages written to the WAL before it is folded into the file: 4 MiB. */
 const CHECKPOINT_PAGES = 1_024
 const PAGE_BYTES = 4_096
-/** Pages that a commit writes beside its records: journal leaf, its key index, and their parents. */
-const PAGES_PER_COMMIT = 4
+/** Pages that a commit writes beside its records: the journal's inner page and the file's header. */
+const PAGES_PER_COMMIT = 3
 /** Rows that share a page, at least, when packets are posted: transfers are appended. */
 const PAIRS_PER_PAGE = 32
 /** How much of the file the worker keeps in memory, KiB. */
@@ -51,6 +51,8 @@ export class SqliteBooks {
   readonly epoch: number
   readonly #path: string
   readonly #db: DatabaseSync
+  readonly #beginStatement: StatementSync
+  readonly #commitStatement: StatementSync
   readonly #accounts: AccountTable
   readonly #transfers: TransferTable
   readonly #posting: Posting
@@ -63,7 +65,7 @@ export class SqliteBooks {
   readonly #rows: (AccountRow | undefined)[] = []
   readonly #indexes = new Map<number, number>()
   #nextSequence = 0
-  #journaledTo: number
+  #journaledTo: bigint
   #lastClosedAtMs = 0
   #walPages = 0
 
@@ -77,6 +79,8 @@ export class SqliteBooks {
       throw toLedgerError(error, path)
     }
     const db = this.#db
+    this.#beginStatement = db.prepare('BEGIN IMMEDIATE')
+    this.#commitStatement = db.prepare('COMMIT')
     this.#accounts = new AccountTable(db)
     this.#transfers = new TransferTable(db, this.#accounts)
     this.#posting = new Posting(this.#accounts, this.#transfers)
@@ -219,7 +223,9 @@ export class SqliteBooks {
     db.exec(`PRAGMA busy_timeout = ${lockWaitMs}`)
     // Held from the first write until the process ends, whatever way: no second process can write these books.
     db.exec('PRAGMA locking_mode = EXCLUSIVE')
-    db.exec('PRAGMA journal_mode = WAL')
+    const mode = db.prepare('PRAGMA journal_mode = WAL').get()?.journal_mode
+    if (mode !== 'wal')
+      throw new LedgerFaultError(`${this.#path} cannot be written ahead (WAL): use a local disk`)
     db.exec('PRAGMA synchronous = FULL')
     db.exec('PRAGMA wal_autocheckpoint = 0')
     db.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
@@ -282,9 +288,9 @@ export class SqliteBooks {
 
   #transact<T>(work: () => T): T {
     try {
-      this.#db.exec('BEGIN IMMEDIATE')
+      this.#beginStatement.run()
       const result = work()
-      this.#db.exec('COMMIT')
+      this.#commitStatement.run()
       return result
     } catch (error) {
       this.#rollBack()

@@ -16,7 +16,9 @@ export function toLedgerError(error: unknown, path: string): Error {
   const text = error instanceof Error ? error.message : String(error)
   const code = sqliteCode(error)
   if (code === SQLITE_FULL) {
-    return new LedgerUnavailableError(`the disk of ${path} is full: free some space, the ledger goes on by itself`)
+    return new LedgerUnavailableError(
+      `the disk of ${path} is full: free some space, the ledger goes on by itself`,
+    )
   }
   if (code === SQLITE_NOMEM) return new LedgerUnavailableError(`out of memory while writing ${path}`)
   if (code === SQLITE_BUSY) {

@@ -5,8 +5,8 @@ import { LedgerFaultError } from '../ledger-store.ts'
  * Numbered migrations; the file's `user_version` is the number of the last one applied. Never change one that was
  * released: add another.
  *
- * - `batches` is the journal: what a flush makes durable, one row per batch. `records` holds `count` packets in
- *   columns, little endian: in amount u64, out amount u64, payer u32, payee u32 (`accounts.id`), kind u8
+ * - `batches` is the journal: what a flush makes durable, one row per batch. `id` is epoch * 2^42 + sequence of the
+ *   first packet: the same batch cannot be in it twice. `records` holds `count` packets in columns, little endian: in amount u64, out amount u64, payer u32, payee u32 (`accounts.id`), kind u8
  *   (`RecordKind`). Packets up to `meta.posted_to` are in `transfers` and `accounts`; older rows are detail only.
  * - `transfers` is the double entry: sums of packets per debit account, credit account and kind, and everything else
  *   one by one. `amount` is an integer up to 2^53 - 1 and decimal text beyond. kind: `TransferKind`; state:
@@ -64,12 +64,9 @@ const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE batches (
     id INTEGER PRIMARY KEY,
-    epoch INTEGER NOT NULL,
-    first_sequence INTEGER NOT NULL,
     count INTEGER NOT NULL,
     closed_at_ms INTEGER NOT NULL,
-    records BLOB NOT NULL,
-    UNIQUE (epoch, first_sequence)
+    records BLOB NOT NULL
   ) STRICT;
   `,
 ]

@@ -4,18 +4,26 @@ import { Worker } from 'node:worker_threads'
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
 import type { AccountBalance, HistoryEntry, HistoryQuery, LedgerAccountSpec, SelfCheck } from '../ledger.ts'
-import { LedgerFaultError, type LedgerStore, LedgerUnavailableError } from '../ledger-store.ts'
 import type { PacketBatch, SettlementOutcome, StoredAccount } from '../ledger-store.ts'
+import { LedgerFaultError, type LedgerStore, LedgerUnavailableError } from '../ledger-store.ts'
 import { within } from '../within.ts'
 import { packetColumns, recordsLength } from './packet-netting.ts'
-import type { WorkerCallName, WorkerCalls, WorkerOptions, WorkerReply, WorkerRequest } from './worker-protocol.ts'
+import type {
+  WorkerCallName,
+  WorkerCalls,
+  WorkerOptions,
+  WorkerReply,
+  WorkerRequest,
+} from './worker-protocol.ts'
 
 /** A call that takes longer has an unknown outcome. A healthy disk answers in milliseconds. */
 const CALL_DEADLINE_MS = 5_000
 /** Opening may migrate the schema and post what a crash left in the journal. */
 const OPEN_DEADLINE_MS = 120_000
-/** Reading every account or every transfer takes as long as it takes, within reason. */
-const REPORT_DEADLINE_MS = 600_000
+/** Reading all accounts, or a page of history, of very large books. */
+const REPORT_DEADLINE_MS = 60_000
+/** Reading every transfer ever made, in slices between batches. */
+const SELF_CHECK_DEADLINE_MS = 1_800_000
 const CLOSE_DEADLINE_MS = 10_000
 /** A process that is being replaced gets this long to let go of the file. */
 const LOCK_WAIT_MS = 2_000
@@ -92,12 +100,17 @@ export class SqliteStore implements LedgerStore {
     if (worker === undefined) return
     this.#worker = undefined
     if (this.#ended === undefined) {
-      await within(CLOSE_DEADLINE_MS, 'close', this.#call(worker, 'close', undefined)).catch((error: Error) => {
-        this.#deps.logger.warn('ledger file was not closed cleanly', { reason: error.message })
-      })
+      try {
+        await within(CLOSE_DEADLINE_MS, 'close', this.#call(worker, 'close', undefined))
+        this.#end('the ledger store is stopped')
+        await within(CLOSE_DEADLINE_MS, 'worker exit', this.#exited)
+      } catch (error) {
+        // Nothing is lost by that: what was answered is durable.
+        this.#deps.logger.warn('ledger file was not closed cleanly', { reason: (error as Error).message })
+      }
       this.#end('the ledger store is stopped')
     }
-    await within(CLOSE_DEADLINE_MS, 'worker exit', this.#exited).catch(() => worker.terminate())
+    await worker.terminate()
   }
 
   async probe(): Promise<void> {
@@ -143,7 +156,7 @@ export class SqliteStore implements LedgerStore {
   }
 
   selfCheck(): Promise<SelfCheck> {
-    return this.#ask('selfCheck', undefined, REPORT_DEADLINE_MS)
+    return this.#ask('selfCheck', undefined, SELF_CHECK_DEADLINE_MS)
   }
 
   #send({ firstSequence, count, closedAtMs, ...columns }: PacketBatch): void {
@@ -190,7 +203,8 @@ export class SqliteStore implements LedgerStore {
     transfer: ArrayBuffer[] = [],
   ): Promise<WorkerCalls[Name]['answer']> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended)
-    if (worker === undefined) return Promise.reject(new LedgerUnavailableError('the ledger store is stopping'))
+    if (worker === undefined)
+      return Promise.reject(new LedgerUnavailableError('the ledger store is stopping'))
     if (this.#outstanding.size >= OUTSTANDING_MAX) {
       const message = `${OUTSTANDING_MAX} calls wait for the ledger worker already`
       return Promise.reject(new LedgerUnavailableError(message))
@@ -198,7 +212,7 @@ export class SqliteStore implements LedgerStore {
     const id = this.#nextCall++
     const request: WorkerRequest = { id, name, argument }
     return new Promise((resolve, reject) => {
-      this.#outstanding.set(id, { resolve: resolve as (answer: unknown) => void, reject })
+      this.#outstanding.set(id, { resolve: resolve, reject })
       worker.postMessage(request, transfer)
     })
   }

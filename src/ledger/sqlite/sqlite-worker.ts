@@ -4,7 +4,13 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { LedgerFaultError, LedgerUnavailableError } from '../ledger-store.ts'
 import { SqliteBooks } from './sqlite-books.ts'
 import { BrokenBooksError } from './sqlite-error.ts'
-import type { WorkerCallName, WorkerCalls, WorkerOptions, WorkerReply, WorkerRequest } from './worker-protocol.ts'
+import type {
+  WorkerCallName,
+  WorkerCalls,
+  WorkerOptions,
+  WorkerReply,
+  WorkerRequest,
+} from './worker-protocol.ts'
 
 /** Packets wait at most this long in the journal before they are posted: one write of the sums for many batches. */
 const POST_INTERVAL_MS = 500
@@ -133,7 +139,8 @@ function unattended(work: (open: SqliteBooks) => void): void {
     work(opened)
   } catch (error) {
     if (!(error instanceof LedgerUnavailableError)) {
-      broken = error instanceof LedgerFaultError ? error : new BrokenBooksError(String(error), { cause: error })
+      broken =
+        error instanceof LedgerFaultError ? error : new BrokenBooksError(String(error), { cause: error })
     }
   }
 }

@@ -100,7 +100,8 @@ export class TransferTable {
   history({ accountId, limit, before }: HistoryQuery): HistoryEntry[] {
     const account = this.#named(accountId)
     if (account === undefined) return []
-    let next = before === undefined ? this.#accounts.sums(account.id).lastTransfer : this.#after(account, before)
+    let next =
+      before === undefined ? this.#accounts.sums(account.id).lastTransfer : this.#after(account, before)
     const entries: HistoryEntry[] = []
     while (next > 0 && entries.length < limit) {
       const row = this.#select.get(next)!

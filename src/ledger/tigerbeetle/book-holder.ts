@@ -10,7 +10,7 @@ import type { TigerBeetleConnection } from './tigerbeetle-connection.ts'
 import { deriveId } from './transfer-ids.ts'
 
 /** How often, within the time a starting process waits, both sides look. */
-const LOOKS_PER_WAIT = 8
+const LOOKS_PER_WAIT = 3
 
 /**
  * Keeps a second process off the books, without a lease to wait for after every crash: a starting process that finds

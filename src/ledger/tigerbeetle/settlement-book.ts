@@ -2,7 +2,7 @@ import assert from 'node:assert'
 import type { Transfer } from 'tigerbeetle-node'
 import { amount_max, CreateTransferStatus } from 'tigerbeetle-node'
 import type { SettlementOutcome } from '../ledger-store.ts'
-import { LedgerFaultError, LedgerUnavailableError } from '../ledger-store.ts'
+import { LedgerFaultError } from '../ledger-store.ts'
 import type { AccountBook, BookAccount } from './account-book.ts'
 import { PENDING, POST_PENDING, TransferCode, VOID_PENDING } from './codes.ts'
 import { newTransfer } from './new-transfer.ts'
@@ -45,8 +45,8 @@ export class SettlementBook {
   }
 
   /**
-   * @throws LedgerUnavailableError when the account has no room for the amount now: nothing is held
-   * @throws LedgerFaultError when the id was used with other fields
+   * @throws LedgerFaultError when the id was used with other fields, or the account has no room for the amount now:
+   * then nothing is held, and the same call may be made again later
    */
   async hold(id: string, account: BookAccount, engine: string, amount: bigint): Promise<void> {
     const settlement = await this.#accounts.settlementAccount(account.asset, engine)
@@ -64,7 +64,7 @@ export class SettlementBook {
       })
       if (status === Status.created || status === Status.exists) return
       if (status === Status.exceeds_credits) {
-        throw new LedgerUnavailableError(
+        throw new LedgerFaultError(
           `settlement ${id} of ${amount} is more than ${account.id} has (balance and credit less packets in flight); nothing is held`,
         )
       }

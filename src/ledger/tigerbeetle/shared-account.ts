@@ -23,6 +23,8 @@ export class SharedAccount implements LedgerAccount {
   extended = 0n
   /** What of `reserved` is pending in the cluster. */
   pending: Amount = 0
+  /** Sum of settlements that may be held in the cluster: nobody knows. */
+  unknownHolds: Amount = 0
   /** Pending in the cluster and not ours: settlements held, packets of other processes. */
   #held: Amount = 0
 
@@ -51,18 +53,18 @@ export class SharedAccount implements LedgerAccount {
   }
 
   /**
-   * False where the cluster would let through what the limit forbids: it extends more credit than that after the
-   * limit was lowered below what is used, until the rest can be taken back.
+   * False where the cluster would let through what must not pass: it extends more credit than the limit after that
+   * was lowered below what is used, until the rest can be taken back; or a settlement may yet be held.
    */
   canSpend(amount: Amount): boolean {
-    if (this.extended <= this.creditLimit) return true
+    if (this.extended <= this.creditLimit && this.unknownHolds === 0) return true
     return this.hasRoom(amount)
   }
 
   /** Whether the limit has room for `amount`, as far as is known here. */
   hasRoom(amount: Amount): boolean {
-    const after = subtract(subtract(subtract(this.balance, this.reserved), this.#held), amount)
-    return after >= -this.creditLimit
+    const setAside = add(add(this.reserved, this.#held), this.unknownHolds)
+    return subtract(subtract(this.balance, setAside), amount) >= -this.creditLimit
   }
 
   /** Whether we may come to owe the peer `amount` more, by the balance as last known. */

@@ -31,6 +31,7 @@ import { SettlementBook } from './settlement-book.ts'
 import type { SharedAccount } from './shared-account.ts'
 import { SharedAccounts } from './shared-accounts.ts'
 import { SharedPacketFlow } from './shared-packet-flow.ts'
+import { SharedSettlements } from './shared-settlements.ts'
 import { TigerBeetleConnection, type TigerBeetleConnectionOptions } from './tigerbeetle-connection.ts'
 
 /** The longest hold that the configuration allows is 300 s; the rest is for clocks and queues. */
@@ -73,7 +74,7 @@ export class SharedLedger implements Ledger {
   readonly #connection: TigerBeetleConnection
   readonly #book: AccountBook
   readonly #accounts: SharedAccounts
-  readonly #settlements: SettlementBook
+  readonly #settlements: SharedSettlements
   readonly #flow: SharedPacketFlow
   #state: 'new' | 'running' | 'stopped' = 'new'
   #isReachable = false
@@ -99,7 +100,11 @@ export class SharedLedger implements Ledger {
     this.#connection = connection
     this.#book = new AccountBook(connection, namespace)
     this.#accounts = new SharedAccounts({ connection, book: this.#book, namespace, logger })
-    this.#settlements = new SettlementBook(connection, this.#book, namespace)
+    this.#settlements = new SharedSettlements({
+      book: new SettlementBook(connection, this.#book, namespace),
+      accounts: this.#accounts,
+      refresh: (account) => this.#refresh([account]),
+    })
     this.#flow = new SharedPacketFlow(
       { slots, timeoutMs, pendingTimeoutSeconds },
       {
@@ -167,10 +172,11 @@ export class SharedLedger implements Ledger {
     if (this.#state !== 'running') return
     const startedAt = performance.now()
     try {
-      this.#probing ??= this.#refresh(this.#accounts.nextToRefresh()).finally(() => {
+      // One at a time: while the cluster hangs, the first still waits for its turn.
+      this.#probing ??= this.#queueRefresh(this.#accounts.nextToRefresh()).finally(() => {
         this.#probing = undefined
       })
-      await this.#probing
+      await within(this.#timeoutMs, 'probe', this.#probing)
       if (!this.#flow.writer.isLate) this.#found(performance.now() - startedAt)
     } catch (error) {
       if (error instanceof LedgerUnavailableError) this.#lost(error.message)
@@ -240,27 +246,22 @@ export class SharedLedger implements Ledger {
 
   async settleIn(settlement: SettlementEntry): Promise<boolean> {
     checkSettlement(settlement)
-    const own = this.#accounts.own(settlement.account)
-    const { id, engine, amount } = settlement
-    const isNew = await this.#settlements.settleIn(id, own.book, engine, amount)
-    await this.#refresh([own])
-    return isNew
+    return await this.#settlements.settleIn(settlement)
   }
 
   async holdSettlement(settlement: SettlementEntry): Promise<void> {
     checkSettlement(settlement)
-    const own = this.#accounts.own(settlement.account)
-    const { id, engine, amount } = settlement
-    await this.#settlements.hold(id, own.book, engine, amount)
-    await this.#refresh([own])
+    await this.#settlements.hold(settlement)
   }
 
   async postSettlement(id: string): Promise<void> {
-    await this.#resolve(id, 'post')
+    checkSettlementId(id)
+    await this.#settlements.resolve(id, 'post')
   }
 
   async voidSettlement(id: string): Promise<void> {
-    await this.#resolve(id, 'void')
+    checkSettlementId(id)
+    await this.#settlements.resolve(id, 'void')
   }
 
   async balances(): Promise<AccountBalance[]> {
@@ -280,14 +281,12 @@ export class SharedLedger implements Ledger {
     return await selfCheck(this.#connection, this.#book.directory)
   }
 
-  async #resolve(id: string, how: 'post' | 'void'): Promise<void> {
-    checkSettlementId(id)
-    const { index } = await this.#settlements.resolve(id, how)
-    await this.#refresh([this.#accounts.at(index)])
+  async #refresh(accounts: SharedAccount[]): Promise<void> {
+    await within(this.#timeoutMs, 'read balances', this.#queueRefresh(accounts))
   }
 
   /** Reads the accounts anew, between two requests of packets. */
-  async #refresh(accounts: SharedAccount[]): Promise<void> {
+  #queueRefresh(accounts: SharedAccount[]): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#flow.writer.whenIdle(async () => {
       try {
@@ -300,7 +299,7 @@ export class SharedLedger implements Ledger {
         if (error instanceof LedgerUnavailableError) this.#flow.late(error.message)
       }
     })
-    await within(this.#timeoutMs, 'read balances', promise)
+    return promise
   }
 
   #followLimits(changed: SharedAccount[], refreshed: SharedAccount[]): void {

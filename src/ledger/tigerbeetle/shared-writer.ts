@@ -58,6 +58,7 @@ export class SharedWriter {
   #isScheduled = false
   #isEnded = false
   #taskRunning = false
+  #ranTask = false
   readonly #tasks: (() => Promise<void>)[] = []
   #startedAt = 0
   #retryDelayMs = RETRY_MIN_MS
@@ -121,17 +122,21 @@ export class SharedWriter {
   #pump(): void {
     this.#isScheduled = false
     if (this.#isEnded || this.#isSending || this.#taskRunning || this.#retryTimer !== undefined) return
-    const task = this.#tasks.shift()
-    if (task !== undefined) {
-      this.#taskRunning = true
-      void task().finally(() => {
-        this.#taskRunning = false
-        this.#schedule()
-      })
-      return
-    }
+    // In turns, so that neither waits for ever.
+    const task = this.#ranTask && this.#ringCount > 0 ? undefined : this.#tasks.shift()
+    this.#ranTask = task !== undefined
+    if (task !== undefined) return this.#runTask(task)
     this.#fill()
     if (this.#sentCount > 0) this.#send()
+    else if (this.#tasks.length > 0) this.#schedule()
+  }
+
+  #runTask(task: () => Promise<void>): void {
+    this.#taskRunning = true
+    void task().finally(() => {
+      this.#taskRunning = false
+      this.#schedule()
+    })
   }
 
   #fill(): void {

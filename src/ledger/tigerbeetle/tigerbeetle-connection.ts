@@ -89,7 +89,7 @@ export class TigerBeetleConnection {
    * is lost. The events are copied before this returns.
    */
   async submitTransfers(transfers: Transfer[]): Promise<CreateTransferResult[]> {
-    const results = await this.#submit((client) => client.createTransfers(transfers), transfers.length)
+    const results = await this.#submit((client) => client.createTransfers(transfers))
     if (results.length !== transfers.length) {
       throw new LedgerFaultError(`TigerBeetle answered ${results.length} of ${transfers.length} transfers`)
     }
@@ -147,7 +147,7 @@ export class TigerBeetleConnection {
       () => true,
       (error: unknown) => {
         if (codeOf(error) === ErrorCodes.ERR_TOO_MUCH_DATA) return false
-        throw this.#translate(client, error, 0)
+        throw this.#translate(client, error)
       },
     )
     const deadlineMs = Math.max(this.#options.timeoutMs, CONNECT_DEADLINE_MIN_MS)
@@ -155,7 +155,7 @@ export class TigerBeetleConnection {
   }
 
   async #call<T>(what: string, run: (client: Client) => Promise<T>): Promise<T> {
-    return await this.#bounded(what, this.#submit(run, 0))
+    return await this.#bounded(what, this.#submit(run))
   }
 
   async #bounded<T>(what: string, work: Promise<T>): Promise<T> {
@@ -177,7 +177,7 @@ export class TigerBeetleConnection {
     }
   }
 
-  async #submit<T>(run: (client: Client) => Promise<T>, transferCount: number): Promise<T> {
+  async #submit<T>(run: (client: Client) => Promise<T>): Promise<T> {
     const client = this.#client
     if (client === undefined) throw new LedgerUnavailableError('the connection to TigerBeetle is closed')
     if (this.#overdue >= OVERDUE_MAX) {
@@ -186,25 +186,18 @@ export class TigerBeetleConnection {
     try {
       return await run(client)
     } catch (error) {
-      throw this.#translate(client, error, transferCount)
+      throw this.#translate(client, error)
     }
   }
 
-  #translate(client: Client, cause: unknown, transferCount: number): Error {
+  #translate(client: Client, cause: unknown): Error {
     switch (codeOf(cause)) {
       case ErrorCodes.ERR_CLIENT_EVICTED:
       case ErrorCodes.ERR_CLIENT_CLOSED:
         this.#replace(client)
         return new LedgerUnavailableError('the TigerBeetle session ended: repeat the call', { cause })
       case ErrorCodes.ERR_TOO_MUCH_DATA:
-        if (transferCount > CHAIN_EVENTS_MAX) {
-          const half = Math.max(CHAIN_EVENTS_MAX, Math.floor(transferCount / 2))
-          this.#eventsMax = Math.min(this.#eventsMax, half)
-          return new LedgerUnavailableError(`the request was too large: now at most ${half} events`, {
-            cause,
-          })
-        }
-        return new LedgerFaultError('the TigerBeetle cluster takes only tiny requests', { cause })
+        return this.#shrink(cause)
       case ErrorCodes.ERR_CLIENT_RELEASE_TOO_LOW:
       case ErrorCodes.ERR_CLIENT_RELEASE_TOO_HIGH:
         return new LedgerFaultError(
@@ -216,7 +209,21 @@ export class TigerBeetleConnection {
     }
   }
 
-  /** The cluster keeps 64 sessions and drops the least recently used one. A dropped client must not be destroyed: that aborts the process. */
+  /** Messages of this cluster are smaller than we knew: the caller repeats, in smaller requests. */
+  #shrink(cause: unknown): Error {
+    if (this.#eventsMax <= CHAIN_EVENTS_MAX) {
+      return new LedgerFaultError('the TigerBeetle cluster takes only tiny requests', { cause })
+    }
+    this.#eventsMax = Math.max(CHAIN_EVENTS_MAX, Math.floor(this.#eventsMax / 2))
+    return new LedgerUnavailableError(`the request was too large: now at most ${this.#eventsMax} events`, {
+      cause,
+    })
+  }
+
+  /**
+   * The cluster keeps 64 sessions and drops the least recently used one. The dropped client is left as it is: to
+   * destroy it would abort the process. It keeps the event loop alive, so the process must end by `process.exit`.
+   */
   #replace(dropped: Client): void {
     if (this.#client !== dropped) return
     this.#logger.warn('tigerbeetle session was evicted, opening a new one')

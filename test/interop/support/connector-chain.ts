@@ -42,7 +42,12 @@ export async function startConnectorChain(maxPacketAmount: string): Promise<Conn
       peers: [
         btpGuest({ id: 'alice', relation: 'child', asset: ALICE_ASSET }),
         btpHost(
-          { id: 'connector', relation: 'peer', asset: { code: 'USD', scale: 9 }, routes: ['test.b', 'test.hub'] },
+          {
+            id: 'connector',
+            relation: 'peer',
+            asset: { code: 'USD', scale: 9 },
+            routes: ['test.b', 'test.hub'],
+          },
           connectorPort,
         ),
       ],

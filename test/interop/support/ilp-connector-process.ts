@@ -3,7 +3,8 @@ import { createRequire } from 'node:module'
 import { freePort } from '../../support/free-port.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
-const PROGRAM = createRequire(import.meta.url).resolve('ilp-connector')
+const require = createRequire(import.meta.url)
+const PROGRAM = require.resolve('ilp-connector')
 const STOP_DEADLINE_MS = 3_000
 /** How much of its output is kept for messages and assertions. */
 const OUTPUT_MAX = 1_000_000
@@ -91,10 +92,9 @@ export class IlpConnectorProcess {
   }
 
   async ready(): Promise<void> {
-    await waitFor('ilp-connector is ready', () => {
-      if (!this.running) throw new Error(`ilp-connector ended:\n${this.#output}`)
-      return this.#output.includes('connector ready')
-    })
+    const isReady = () => this.#output.includes('connector ready')
+    await waitFor('ilp-connector is ready', () => isReady() || !this.running).catch(() => undefined)
+    if (!this.running || !isReady()) throw new Error(`ilp-connector is not ready; its log:\n${this.#output}`)
   }
 
   async address(): Promise<string> {

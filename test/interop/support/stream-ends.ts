@@ -32,21 +32,24 @@ export class StreamReceiver {
     return this.#received
   }
 
+  /** Lets another plugin pay here. */
+  payFrom(plugin: Plugin, amount: bigint): Promise<Paid> {
+    return payOverStream(plugin, this.credentials(), amount)
+  }
+
   credentials(): StreamCredentials {
     return this.#server.generateAddressAndSecret()
   }
+}
 
-  async stop(): Promise<void> {
-    await this.#server.close()
-  }
+/** What was paid, as the client knows it. */
+export interface Paid {
+  sent: bigint
+  delivered: bigint
 }
 
 /** Pays with ilp-protocol-stream's client; both amounts as the client knows them. */
-export async function payOverStream(
-  plugin: Plugin,
-  to: StreamCredentials,
-  amount: bigint,
-): Promise<{ sent: bigint; delivered: bigint }> {
+export async function payOverStream(plugin: Plugin, to: StreamCredentials, amount: bigint): Promise<Paid> {
   const connection = await createConnection({ plugin, ...to, slippage: 0.02 })
   const stream = connection.createStream()
   await stream.sendTotal(amount.toString(), { timeout: 20_000 })

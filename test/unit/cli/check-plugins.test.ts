@@ -19,7 +19,10 @@ describe('options of plugins and links', () => {
   const hash = '0'.repeat(64)
 
   it('are checked by the plugins, as start does', async () => {
-    const workingDirectory = configure(`{ plugin: btp, mode: server, tokenSha256: "${hash}" }`)
+    const workingDirectory = configure(
+      `{ plugin: btp, mode: server, tokenSha256: "${hash}" }`,
+      '{ btp: { listen: { port: 7768 } } }',
+    )
     expect(await run(['check-config'], { workingDirectory })).toMatchObject({ code: 0, err: '' })
   })
 

@@ -73,6 +73,19 @@ describe('check-config', () => {
   })
 })
 
+describe('a configuration in the environment alone', () => {
+  it('is enough', async () => {
+    const workingDirectory = temporaryDirectory()
+    const env = { CAUSEWAY__NODE__ILP_ADDRESS: 'g.container', CAUSEWAY__ADMIN__PORT: '0' }
+    expect(await run(['check-config'], { workingDirectory, env })).toMatchObject({
+      code: 0,
+      out: 'environment alone: valid\n0 peers, 0 local accounts, ledger sqlite (exclusive)\nset over the file: admin.port (CAUSEWAY__ADMIN__PORT)\nset over the file: node.ilpAddress (CAUSEWAY__NODE__ILP_ADDRESS)\n',
+    })
+    expect((await run(['start'], { workingDirectory, env })).code).toBe(0)
+    expect((await run(['doctor'], { workingDirectory, env })).code).toBe(0)
+  })
+})
+
 describe('token', () => {
   it('mints offline what the node accepts', async () => {
     const workingDirectory = temporaryDirectory()

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { checkPlugins } from '../../../src/cli/check-plugins.ts'
 import { generateToken } from '../../../src/config/generate-token.ts'
 import { loadConfiguration } from '../../../src/config/load.ts'
 import { renderSample } from '../../../src/config/render-sample.ts'
@@ -43,16 +44,7 @@ describe('the examples', () => {
   })
 
   it.each(EXAMPLES)('name plugin options that the plugins take: %s', async (name) => {
-    const { config, secrets } = loadExample(name)
-    const { parseBtpOptions, parseLinkOptions } = await import('../../../plugins/btp/options.ts')
-    const http = await import('../../../plugins/ilp-http/options.ts')
-    parseBtpOptions(secrets.resolveAll(config.plugins.btp))
-    http.pluginOptionsSchema.parse(secrets.resolveAll(config.plugins['ilp-http']))
-    for (const { link } of config.peers) {
-      const options = secrets.resolveAll(link)
-      if (link.plugin === 'btp') parseLinkOptions(options, { allowShortTokens: false })
-      else http.linkOptionsSchema.parse(options)
-    }
+    expect(await checkPlugins(loadExample(name))).toEqual([])
   })
 })
 

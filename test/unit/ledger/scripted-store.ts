@@ -1,6 +1,15 @@
-import type { AccountBalance, HistoryEntry, LedgerAccountSpec, SelfCheck } from '../../../src/ledger/ledger.ts'
-import type { LedgerStore, PacketBatch, SettlementOutcome } from '../../../src/ledger/ledger-store.ts'
-import type { StoredAccount } from '../../../src/ledger/ledger-store.ts'
+import type {
+  AccountBalance,
+  HistoryEntry,
+  LedgerAccountSpec,
+  SelfCheck,
+} from '../../../src/ledger/ledger.ts'
+import type {
+  LedgerStore,
+  PacketBatch,
+  SettlementOutcome,
+  StoredAccount,
+} from '../../../src/ledger/ledger-store.ts'
 
 /** A batch as the store got it. */
 export interface SeenBatch {
