@@ -46,6 +46,8 @@ import { PeerStore } from './store/peer-store.ts'
 import { Store } from './store/store.ts'
 import { packageVersion } from './version.ts'
 
+/** A cluster is asked more often: probes also keep balances and limits current that other processes change. */
+const probeIntervalMs = (backend: 'sqlite' | 'tigerbeetle') => (backend === 'tigerbeetle' ? 1_000 : 5_000)
 /** Packets in flight get this long to finish after SIGTERM; Kubernetes sends SIGKILL after 30 s. */
 const DRAIN_MS = 20_000
 const DRAIN_POLL_MS = 50
@@ -177,7 +179,7 @@ class Node {
     )
     const sla = new SlaWindow({ stats: this.#stats, settlements: this.#metrics.settlement.counts, clock })
     this.#prober = new HealthProber(
-      { nodeId: config.node.id, version: packageVersion },
+      { nodeId: config.node.id, version: packageVersion, intervalMs: probeIntervalMs(config.ledger.backend) },
       { ledger: this.#ledger, peers: () => this.#peerCounts(), sla, clock, logger },
     )
     this.#payments = new PaymentManager(

@@ -158,6 +158,11 @@ const tigerbeetle = z.strictObject({
     .max(60_000)
     .default(5_000)
     .describe('Deadline of one call, milliseconds.'),
+  namespace: identifier
+    .optional()
+    .describe(
+      'Keeps the accounts of several nodes apart in one cluster. Processes in shared mode use the same one. Default: one node per cluster.',
+    ),
 })
 
 const ledger = z.strictObject({

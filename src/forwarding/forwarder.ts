@@ -286,9 +286,9 @@ export class Forwarder implements PacketListener {
     table.state[slot] = this.#relayAfterCommit ? SlotState.committing : SlotState.relayed
     if (this.#relayAfterCommit) {
       this.#held.hold(slot, reply, from, to)
-      // The payer's own deadline is what counts from here on.
+      // The payer's own deadline is what counts from here on, less some time for the answer to reach it.
       this.#wheel.cancel(slot)
-      this.#wheel.schedule(slot, table.inExpiryMs[slot]!)
+      this.#wheel.schedule(slot, table.inExpiryMs[slot]! - payee.settings.minMessageWindowMs / 2)
     }
     this.#deps.ledger.commit(slot)
   }

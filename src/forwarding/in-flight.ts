@@ -1,6 +1,6 @@
 import assert from 'node:assert'
+import { AmountColumn } from '../ilp/amount-column.ts'
 import type { Account } from './account.ts'
-import { AmountColumn } from './amount-column.ts'
 
 /** Where a packet in flight stands. */
 export const SlotState = {

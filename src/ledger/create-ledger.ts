@@ -9,7 +9,9 @@ export interface LedgerChoice {
   backend: 'sqlite' | 'tigerbeetle'
   mode: 'exclusive' | 'shared'
   packetDetailDays: number
-  tigerbeetle?: { clusterId: string; addresses: string[]; timeoutMs: number } | undefined
+  tigerbeetle?:
+    | { clusterId: string; addresses: string[]; timeoutMs: number; namespace?: string | undefined }
+    | undefined
   /** Where the embedded ledger lives. */
   dataDirectory: string
   nodeId: string
@@ -37,7 +39,8 @@ export async function createLedger(choice: LedgerChoice, deps: LedgerChoiceDeps)
     return new ExclusiveLedger({ slots }, { ...deps, store })
   }
   if (choice.tigerbeetle === undefined) throw new Error('ledger.tigerbeetle is missing: name the cluster')
-  const cluster = { ...choice.tigerbeetle, clusterId: BigInt(choice.tigerbeetle.clusterId) }
+  const { clusterId, addresses, timeoutMs, namespace = '' } = choice.tigerbeetle
+  const cluster = { clusterId: BigInt(clusterId), addresses, timeoutMs, namespace }
   // Its native client is loaded by those who use it only.
   if (choice.mode === 'shared') {
     const { SharedLedger } = await import('./tigerbeetle/shared-ledger.ts')

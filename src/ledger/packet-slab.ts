@@ -1,4 +1,4 @@
-import { AmountColumn } from '../forwarding/amount-column.ts'
+import { AmountColumn } from '../ilp/amount-column.ts'
 
 /** Where a slot stands in the exclusive ledger. */
 export const PacketState = {

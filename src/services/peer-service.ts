@@ -156,8 +156,10 @@ async function refusing<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action()
   } catch (error) {
-    if (error instanceof LinkConfigError) {
-      const details = [{ field: `link.${error.path}`, message: error.message }]
+    // By name as well: a plugin from elsewhere throws its own copy of the class.
+    if (error instanceof LinkConfigError || (error instanceof Error && error.name === 'LinkConfigError')) {
+      const { path = '' } = error as { path?: string }
+      const details = [{ field: `link.${path}`, message: error.message }]
       throw new ServiceError('VALIDATION_ERROR', error.message, details)
     }
     throw new ServiceError('VALIDATION_ERROR', error instanceof Error ? error.message : String(error))

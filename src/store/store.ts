@@ -30,12 +30,22 @@ export class Store {
 
   /** @throws Error when the file cannot be opened, or was written by a newer version */
   start(): void {
-    const database = new DatabaseSync(this.#path)
-    database.exec(
-      `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`,
-    )
-    migrate(database, this.#path)
-    this.#database = database
+    try {
+      const database = new DatabaseSync(this.#path)
+      // Exclusive: no second process changes the file, and the WAL needs no shared memory file.
+      database.exec(
+        `PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};
+         PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`,
+      )
+      migrate(database, this.#path)
+      this.#database = database
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new Error(
+        `the store ${this.#path} cannot be opened: ${reason}. Check that the disk has room, that this user may write there, and that no other node uses the directory`,
+        { cause: error },
+      )
+    }
   }
 
   stop(): void {

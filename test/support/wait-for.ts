@@ -9,7 +9,7 @@ export async function waitFor<T>(
   const deadline = Date.now() + timeoutMs
   for (;;) {
     const result = await check()
-    if (result !== undefined && result !== false) return result as T
+    if (result !== undefined && result !== false) return result
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }

@@ -26,6 +26,7 @@ export class BatchJournal {
   readonly #selectAfter: StatementSync
   readonly #postedTo: StatementSync
   readonly #setPostedTo: StatementSync
+  readonly #countProbe: StatementSync
   readonly #oldest: StatementSync
   readonly #delete: StatementSync
 
@@ -44,6 +45,9 @@ export class BatchJournal {
     this.#selectAfter = prepare('SELECT * FROM batches WHERE id > ? ORDER BY id LIMIT 1')
     this.#postedTo = prepare("SELECT value FROM meta WHERE key = 'posted_to'")
     this.#setPostedTo = prepare("UPDATE meta SET value = ? WHERE key = 'posted_to'")
+    this.#countProbe = prepare(
+      "INSERT INTO meta VALUES ('probes', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1",
+    )
     this.#oldest = prepare(
       `SELECT id, closed_at_ms FROM batches WHERE id <= ? ORDER BY id LIMIT ${PURGE_ROWS_MAX}`,
     )
@@ -73,6 +77,11 @@ export class BatchJournal {
   /** Id of the last batch whose packets are in the transfers. */
   postedTo(): bigint {
     return this.#postedTo.get()!.value as bigint
+  }
+
+  /** Changes a value, because SQLite does not write one that stays the same. */
+  countProbe(): void {
+    this.#countProbe.run()
   }
 
   setPostedTo(id: bigint): void {

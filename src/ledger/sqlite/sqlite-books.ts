@@ -151,9 +151,9 @@ export class SqliteBooks {
     }
   }
 
-  /** A durable write of nothing: tells whether the disk takes writes. */
+  /** A durable write that means nothing: tells whether the disk takes writes. */
   probe(): void {
-    this.#transact(() => this.#journal.setPostedTo(this.#journal.postedTo()))
+    this.#transact(() => this.#journal.countProbe())
   }
 
   openAccount(spec: LedgerAccountSpec, index: number, timestampMs: number): StoredAccount {
@@ -230,8 +230,9 @@ export class SqliteBooks {
     db.exec('PRAGMA wal_autocheckpoint = 0')
     db.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
     migrate(db)
-    const row = db.prepare("UPDATE meta SET value = value + 1 WHERE key = 'epoch' RETURNING value").get()
-    return Number(row?.value)
+    // Not UPDATE … RETURNING: its row comes before the commit, whose failure would go unseen.
+    db.exec("BEGIN IMMEDIATE; UPDATE meta SET value = value + 1 WHERE key = 'epoch'; COMMIT")
+    return Number(db.prepare("SELECT value FROM meta WHERE key = 'epoch'").get()?.value)
   }
 
   #postLeftovers(): void {

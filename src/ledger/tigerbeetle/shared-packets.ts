@@ -1,5 +1,5 @@
 import assert from 'node:assert'
-import { AmountColumn } from '../../forwarding/amount-column.ts'
+import { AmountColumn } from '../../ilp/amount-column.ts'
 
 /** Where a packet stands. `queued`: waits for the next request; `sent`: in the one under way. */
 export const SharedState = {

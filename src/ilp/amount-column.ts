@@ -1,4 +1,4 @@
-import type { Amount } from '../ilp/amount.ts'
+import type { Amount } from './amount.ts'
 
 /** Exact amounts by slot: doubles for the safe ones, a sparse map for those beyond 2^53. */
 export class AmountColumn {
