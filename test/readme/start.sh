@@ -7,8 +7,14 @@ if [ -e data ]; then
   exit 1
 fi
 log="$(mktemp)"
+# npm and its shell stand between us and the node and pass no signals on.
+leaf() {
+  local child
+  child="$(pgrep -P "$1" | head -n 1)"
+  if [ -z "$child" ]; then echo "$1"; else leaf "$child"; fi
+}
 cleanup() {
-  kill -TERM "$node" 2>/dev/null || true
+  kill -TERM "$(leaf "$node")" 2>/dev/null || true
   wait "$node" 2>/dev/null || true
   rm -rf data "$log"
 }
