@@ -1,12 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createPlugin } from '../../plugins/legacy/plugin.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import type { LinkReceiver } from '../../src/peers/link.ts'
+import { freePort } from '../support/free-port.ts'
 import { linkCompliance, type MakeLinkHarness, type ScriptedRemote } from './link.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -27,14 +26,6 @@ class Rubbish {
 Rubbish.version = 2
 module.exports = Rubbish
 `
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 const makeHarness: MakeLinkHarness = async (near, far) => {
   const directory = mkdtempSync(join(tmpdir(), 'causeway-legacy-'))

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { AdminServer, type AdminServerOptions } from '../../src/admin/admin-server.ts'
 import { mintToken } from '../../src/admin/operator-token.ts'
 import { SCOPES, type Scope } from '../../src/admin/scopes.ts'
-import { LATENCY_BUCKETS_SECONDS, type NodeStats } from '../../src/forwarding/node-stats.ts'
+import type { NodeStats } from '../../src/forwarding/node-stats.ts'
+import { createNodeStats } from '../../src/forwarding/stats.ts'
 import type { Clock } from '../../src/lib/clock.ts'
 import type { Logger } from '../../src/lib/logger.ts'
 import { HealthProber } from '../../src/observability/health-prober.ts'
@@ -44,7 +45,7 @@ export async function startHarness(options: Partial<AdminServerOptions> = {}): P
   const clock = { nowMs: START_MS, now: () => clock.nowMs }
   const log = collectLines()
   const logger: Logger = createLogger({ level: 'debug', format: 'json', nodeId: 'connector-1' }, log.stream)
-  const stats = emptyStats()
+  const stats = createNodeStats()
   const services = fakeServices()
   const ledger = { available: true, latencyMs: 2 as number | undefined, probe: async () => undefined }
   const peers = { connected: 3, total: 3 }
@@ -88,22 +89,5 @@ export async function startHarness(options: Partial<AdminServerOptions> = {}): P
       prober.stop()
       await server.stop()
     },
-  }
-}
-
-export function emptyStats(): NodeStats {
-  return {
-    preparesAccepted: 0,
-    preparesRefused: 0,
-    fulfills: 0,
-    rejects: 0,
-    wrongFulfills: 0,
-    lateReplies: 0,
-    packetsInFlight: 0,
-    latencyCounts: new Float64Array(LATENCY_BUCKETS_SECONDS.length + 1),
-    latencySumSeconds: 0,
-    raisedByCode: new Map(),
-    errors: new Map(),
-    lastErrorAtMs: 0,
   }
 }

@@ -1,4 +1,3 @@
-import { type AddressInfo, createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { createPlugin as createHttpPlugin } from '../../plugins/ilp-http/plugin.ts'
 import { createPlugin } from '../../plugins/legacy/plugin.ts'
@@ -8,6 +7,7 @@ import { SendOutcome } from '../../src/peers/link.ts'
 import { patternPacket } from '../compliance/pattern-packet.ts'
 import { RecordingReceiver } from '../compliance/recording-receiver.ts'
 import { waitFor } from '../compliance/wait-for.ts'
+import { freePort } from '../support/free-port.ts'
 
 interface ForeignPlugin {
   connect(): Promise<void>
@@ -25,14 +25,6 @@ const closers: (() => Promise<unknown>)[] = []
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close()
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 function context(options: Record<string, unknown>, receiver: RecordingReceiver) {
   const asset = { assetCode: 'XRP', assetScale: 9 }

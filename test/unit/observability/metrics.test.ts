@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import { createNodeStats } from '../../../src/forwarding/stats.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import { SERIES_MAX } from '../../../src/observability/account-metrics.ts'
 import { describeMetrics } from '../../../src/observability/describe-metrics.ts'
 import { Metrics, type MetricsSources } from '../../../src/observability/metrics.ts'
-import { emptyStats } from '../../contract/harness.ts'
 import { parseScrape } from '../../contract/parse-scrape.ts'
 
 function setUp(sources: Partial<MetricsSources> = {}) {
-  const stats = emptyStats()
+  const stats = createNodeStats()
   const clock = { now: () => 10_000 }
   const metrics = new Metrics(
     { version: '1', nodeId: 'n' },

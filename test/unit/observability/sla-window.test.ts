@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { createNodeStats } from '../../../src/forwarding/stats.ts'
 import { SlaWindow } from '../../../src/observability/sla-window.ts'
-import { emptyStats } from '../../contract/harness.ts'
 
 function setUp() {
   const clock = { nowMs: Date.parse('2026-01-01T00:00:00Z'), now: () => clock.nowMs }
-  const stats = emptyStats()
+  const stats = createNodeStats()
   const settlements = { succeeded: 0, failed: 0 }
   const sla = new SlaWindow({ stats, settlements, clock })
   const raise = (code: string, count: number) => {
@@ -86,7 +86,7 @@ describe('packet success rate', () => {
   })
 
   it('does not count what happened before it was made', () => {
-    const stats = { ...emptyStats(), fulfills: 100 }
+    const stats = { ...createNodeStats(), fulfills: 100 }
     const sla = new SlaWindow({ stats, settlements: { succeeded: 3, failed: 1 }, clock: { now: () => 1 } })
     expect(sla.read()).toMatchObject({ packets: 0, settlements: 0 })
   })
