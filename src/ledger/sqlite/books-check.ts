@@ -38,8 +38,8 @@ export class BooksCheck {
     this.#large = db.prepare(`SELECT debit, credit, amount FROM transfers WHERE ${slice} = 'text'`)
   }
 
-  /** `pause` lets other work in between two slices. */
-  async run(pause: () => Promise<void>): Promise<SelfCheck> {
+  /** Yields after every slice, so that other work gets in between. */
+  *run(): Generator<undefined, SelfCheck> {
     const all = this.#accounts.all()
     const last = Number(this.#last.get()?.id ?? 0)
     const summed = new Map<number, Sums>()
@@ -53,7 +53,7 @@ export class BooksCheck {
     }
     for (let from = 0; from < last; from += SLICE_ROWS) {
       this.#addSlice(summed, from, Math.min(from + SLICE_ROWS, last))
-      await pause()
+      yield
     }
     const assets = new Map<string, SelfCheck['assets'][number]>()
     let balanced = true

@@ -31,7 +31,7 @@ export function recordsLength(count: number): number {
 }
 
 /** Views of the columns; `buffer` is at least `recordsLength(count)` long and starts with them. */
-export function packetColumns(buffer: ArrayBuffer, count: number): PacketColumns {
+export function packetColumns(buffer: ArrayBufferLike, count: number): PacketColumns {
   return {
     inWords: new Uint32Array(buffer, 0, count * 2),
     outWords: new Uint32Array(buffer, count * 8, count * 2),

@@ -39,7 +39,7 @@ export interface RecordBatch {
   firstSequence: number
   count: number
   closedAtMs: number
-  buffer: ArrayBuffer
+  buffer: ArrayBufferLike
 }
 
 /**
@@ -205,10 +205,11 @@ export class SqliteBooks {
     return this.#read(() => this.#transfers.history(query))
   }
 
-  async selfCheck(pause: () => Promise<void>): Promise<SelfCheck> {
+  /** Checks the books in slices: between two of them anything else may be done. */
+  *selfCheck(): Generator<undefined, SelfCheck> {
     this.post()
     try {
-      return await this.#check.run(pause)
+      return yield* this.#check.run()
     } catch (error) {
       throw toLedgerError(error, this.#path)
     }

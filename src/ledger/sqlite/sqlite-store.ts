@@ -7,13 +7,15 @@ import type { AccountBalance, HistoryEntry, HistoryQuery, LedgerAccountSpec, Sel
 import type { PacketBatch, SettlementOutcome, StoredAccount } from '../ledger-store.ts'
 import { LedgerFaultError, type LedgerStore, LedgerUnavailableError } from '../ledger-store.ts'
 import { within } from '../within.ts'
-import { packetColumns, recordsLength } from './packet-netting.ts'
-import type {
-  WorkerCallName,
-  WorkerCalls,
-  WorkerOptions,
-  WorkerReply,
-  WorkerRequest,
+import { BatchMailbox } from './batch-mailbox.ts'
+import {
+  BATCH_REPLY,
+  type WorkerCallName,
+  type WorkerCalls,
+  type WorkerOptions,
+  type WorkerRefusal,
+  type WorkerReply,
+  type WorkerRequest,
 } from './worker-protocol.ts'
 
 /** A call that takes longer has an unknown outcome. A healthy disk answers in milliseconds. */
@@ -29,9 +31,6 @@ const CLOSE_DEADLINE_MS = 10_000
 const LOCK_WAIT_MS = 2_000
 /** Calls not yet answered, those past their deadline included; above it new ones fail at once. */
 const OUTSTANDING_MAX = 1_024
-/** Buffers kept for the next batches; one is under way at a time. */
-const POOL_MAX = 4
-const BUFFER_BYTES_MIN = 4_096
 
 export interface SqliteStoreOptions {
   /** The ledger file; its directory is made when missing. */
@@ -49,19 +48,24 @@ interface Outstanding {
   reject(error: Error): void
 }
 
+/** A batch that the worker has. */
+interface Posting extends PromiseWithResolvers<void> {
+  firstSequence: number
+}
+
 /** Books in one SQLite file, written by a worker thread: one durable transaction per batch. */
 export class SqliteStore implements LedgerStore {
   readonly #options: Required<SqliteStoreOptions>
   readonly #deps: { clock: Clock; logger: Logger }
   readonly #outstanding = new Map<number, Outstanding>()
-  readonly #pool: ArrayBuffer[] = []
+  readonly #mailbox = new BatchMailbox()
   #worker: Worker | undefined
   #exited: Promise<void> = Promise.resolve()
   #ended: LedgerFaultError | undefined = new LedgerFaultError('the ledger store is not started')
   #nextCall = 0
   #epoch = 0
   /** The batch that the worker has and has not answered. */
-  #posting: { firstSequence: number; answer: Promise<void> } | undefined
+  #posting: Posting | undefined
 
   constructor(options: SqliteStoreOptions, deps: { clock: Clock; logger: Logger }) {
     this.#options = { callDeadlineMs: CALL_DEADLINE_MS, lockWaitMs: LOCK_WAIT_MS, ...options }
@@ -77,7 +81,7 @@ export class SqliteStore implements LedgerStore {
     makeFile(path)
     // Run from source or compiled: the worker's file ends like this one.
     const file = import.meta.url.endsWith('.ts') ? './sqlite-worker.ts' : './sqlite-worker.js'
-    const workerData: WorkerOptions = { path, packetDetailDays, lockWaitMs }
+    const workerData: WorkerOptions = { path, packetDetailDays, lockWaitMs, mailbox: this.#mailbox.memory }
     const worker = new Worker(new URL(file, import.meta.url), { workerData, execArgv: [] })
     this.#worker = worker
     this.#ended = undefined
@@ -127,8 +131,9 @@ export class SqliteStore implements LedgerStore {
 
   /** The batch is copied: it stays the caller's. A repeat of a batch still in the worker waits for that one. */
   async post(batch: PacketBatch): Promise<void> {
-    if (this.#posting?.firstSequence !== batch.firstSequence) this.#send(batch)
-    await within(this.#options.callDeadlineMs, 'batch', this.#posting!.answer)
+    const known = this.#posting?.firstSequence === batch.firstSequence ? this.#posting : undefined
+    const { promise } = known ?? this.#send(batch)
+    await within(this.#options.callDeadlineMs, 'batch', promise)
   }
 
   settleIn(id: string, index: number, engine: string, amount: bigint): Promise<boolean> {
@@ -159,33 +164,23 @@ export class SqliteStore implements LedgerStore {
     return this.#ask('selfCheck', undefined, SELF_CHECK_DEADLINE_MS)
   }
 
-  #send({ firstSequence, count, closedAtMs, ...columns }: PacketBatch): void {
-    const buffer = this.#takeBuffer(recordsLength(count))
-    new BigUint64Array(buffer, 0, count).set(columns.inAmount.subarray(0, count))
-    new BigUint64Array(buffer, count * 8, count).set(columns.outAmount.subarray(0, count))
-    const { payer, payee, kind } = packetColumns(buffer, count)
-    payer.set(columns.payer.subarray(0, count))
-    payee.set(columns.payee.subarray(0, count))
-    kind.set(columns.kind.subarray(0, count))
-    const call = this.#call(this.#worker, 'post', { firstSequence, count, closedAtMs, buffer }, [buffer])
-    const answer = call.then((returned) => this.#giveBack(returned))
-    const posting = { firstSequence, answer }
+  #send(batch: PacketBatch): Posting {
+    if (this.#ended !== undefined) throw this.#ended
+    this.#mailbox.put(batch)
+    const posting = { firstSequence: batch.firstSequence, ...Promise.withResolvers<void>() }
     this.#posting = posting
-    const done = (): void => {
-      if (this.#posting === posting) this.#posting = undefined
-    }
-    answer.then(done, done)
+    void this.#mailbox.answered().then((booked) => {
+      if (!booked || this.#posting !== posting) return
+      this.#posting = undefined
+      posting.resolve()
+    })
+    return posting
   }
 
-  #takeBuffer(length: number): ArrayBuffer {
-    const pooled = this.#pool.findIndex((buffer) => buffer.byteLength >= length)
-    if (pooled >= 0) return this.#pool.splice(pooled, 1)[0]!
-    return new ArrayBuffer(2 ** Math.ceil(Math.log2(Math.max(length, BUFFER_BYTES_MIN))))
-  }
-
-  #giveBack(buffer: ArrayBuffer): void {
-    if (this.#pool.length >= POOL_MAX) this.#pool.shift()
-    this.#pool.push(buffer)
+  #batchRefused(error: Error): void {
+    const posting = this.#posting
+    this.#posting = undefined
+    posting?.reject(error)
   }
 
   #ask<Name extends WorkerCallName>(
@@ -200,7 +195,6 @@ export class SqliteStore implements LedgerStore {
     worker: Worker | undefined,
     name: Name,
     argument: WorkerCalls[Name]['argument'],
-    transfer: ArrayBuffer[] = [],
   ): Promise<WorkerCalls[Name]['answer']> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended)
     if (worker === undefined)
@@ -213,17 +207,21 @@ export class SqliteStore implements LedgerStore {
     const request: WorkerRequest = { id, name, argument }
     return new Promise((resolve, reject) => {
       this.#outstanding.set(id, { resolve: resolve, reject })
-      worker.postMessage(request, transfer)
+      worker.postMessage(request)
+      this.#mailbox.announceCall()
     })
   }
 
   #answered(reply: WorkerReply): void {
+    if (reply.id === BATCH_REPLY) {
+      if (reply.outcome !== 'done') this.#batchRefused(errorOf(reply))
+      return
+    }
     const call = this.#outstanding.get(reply.id)
     if (call === undefined) return
     this.#outstanding.delete(reply.id)
     if (reply.outcome === 'done') call.resolve(reply.answer)
-    else if (reply.outcome === 'unavailable') call.reject(new LedgerUnavailableError(reply.message))
-    else call.reject(new LedgerFaultError(reply.message))
+    else call.reject(errorOf(reply))
   }
 
   /** Every call from now on, and those not answered, fail with `reason`. */
@@ -231,7 +229,12 @@ export class SqliteStore implements LedgerStore {
     this.#ended ??= new LedgerFaultError(reason)
     for (const { reject } of this.#outstanding.values()) reject(this.#ended)
     this.#outstanding.clear()
+    this.#batchRefused(this.#ended)
   }
+}
+
+function errorOf({ outcome, message }: WorkerRefusal): Error {
+  return outcome === 'unavailable' ? new LedgerUnavailableError(message) : new LedgerFaultError(message)
 }
 
 /** The books are nobody else's to read. */

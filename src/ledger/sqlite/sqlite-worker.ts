@@ -1,48 +1,50 @@
 import assert from 'node:assert'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import type { SelfCheck } from '../ledger.ts'
 import { LedgerFaultError, LedgerUnavailableError } from '../ledger-store.ts'
+import { BatchMailbox } from './batch-mailbox.ts'
 import { SqliteBooks } from './sqlite-books.ts'
 import { BrokenBooksError } from './sqlite-error.ts'
-import type {
-  WorkerCallName,
-  WorkerCalls,
-  WorkerOptions,
-  WorkerReply,
-  WorkerRequest,
+import {
+  BATCH_REPLY,
+  type WorkerCallName,
+  type WorkerCalls,
+  type WorkerOptions,
+  type WorkerRefusal,
+  type WorkerReply,
+  type WorkerRequest,
 } from './worker-protocol.ts'
 
 /** Packets wait at most this long in the journal before they are posted: one write of the sums for many batches. */
 const POST_INTERVAL_MS = 500
 const PURGE_INTERVAL_MS = 60_000
 
+type SlicedCall = 'selfCheck' | 'close'
 type Handlers = {
-  [Name in WorkerCallName]: (
+  [Name in Exclude<WorkerCallName, SlicedCall>]: (
     argument: WorkerCalls[Name]['argument'],
-  ) => WorkerCalls[Name]['answer'] | Promise<WorkerCalls[Name]['answer']>
+  ) => WorkerCalls[Name]['answer']
 }
 
+assert(parentPort !== null, 'runs as a worker only')
+const port: MessagePort = parentPort
 const options = workerData as WorkerOptions
-const port = parentPort
-assert(port !== null, 'runs as a worker only')
+const mailbox = new BatchMailbox(options.mailbox)
 
 let opened: SqliteBooks | undefined
 /** Set once the file must not be touched again. */
 let broken: LedgerFaultError | undefined
-let postTimer: NodeJS.Timeout | undefined
-let purgeTimer: NodeJS.Timeout | undefined
-let upkeepScheduled = false
+let closed = false
+let postDueAt = Number.POSITIVE_INFINITY
+let purgeDueAt = Number.POSITIVE_INFINITY
+/** Checks of the books under way: a slice at a time, when nothing else waits. */
+const checks: { id: number; slices: Generator<undefined, SelfCheck> }[] = []
 
 const handlers: Handlers = {
   open: () => {
     opened = new SqliteBooks(options)
-    schedulePurge(PURGE_INTERVAL_MS)
+    purgeDueAt = performance.now() + PURGE_INTERVAL_MS
     return { epoch: opened.epoch }
-  },
-  post: (batch) => {
-    books().journal(batch)
-    scheduleUpkeep()
-    return batch.buffer
   },
   probe: () => books().probe(),
   openAccount: ({ spec, index, timestampMs }) => books().openAccount(spec, index, timestampMs),
@@ -53,29 +55,66 @@ const handlers: Handlers = {
   voidSettlement: (id) => books().resolveSettlement(id, 'voided'),
   balances: () => books().balances(),
   history: (query) => books().history(query),
-  selfCheck: () => books().selfCheck(() => nextTurn()),
-  close,
 }
 
-port.on('message', (request: WorkerRequest) => void handle(request))
+// The thread has no event loop: it sleeps on the mailbox's bell, which is the fastest way to be woken.
+while (!closed) {
+  bookBatch()
+  if (mailbox.hasCalls()) answerCalls()
+  if (!closed) upkeep()
+  if (!closed && !continueCheck())
+    mailbox.sleep(Math.max(0, Math.min(postDueAt, purgeDueAt) - performance.now()))
+}
 
-async function handle({ id, name, argument }: WorkerRequest): Promise<void> {
+function bookBatch(): void {
+  const batch = mailbox.take()
+  if (batch === undefined) return
   try {
-    const handler = handlers[name] as (argument: unknown) => unknown
-    const result = handler(argument)
-    const answer = result instanceof Promise ? await result : result
-    reply({ id, outcome: 'done', answer })
+    books().journal(batch)
   } catch (error) {
-    noteBroken(error)
-    const outcome = error instanceof LedgerUnavailableError ? 'unavailable' : 'fault'
-    reply({ id, outcome, message: error instanceof Error ? error.message : String(error) })
+    mailbox.answer('refused')
+    return port.postMessage(refusal(BATCH_REPLY, error))
   }
-  if (name === 'close') port?.close()
+  mailbox.answer('booked')
+  if (postDueAt === Number.POSITIVE_INFINITY) postDueAt = performance.now() + POST_INTERVAL_MS
+}
+
+function answerCalls(): void {
+  let received = receiveMessageOnPort(port)
+  while (received !== undefined) {
+    answerCall(received.message as WorkerRequest)
+    // Packets do not wait behind a row of reports.
+    bookBatch()
+    received = receiveMessageOnPort(port)
+  }
+}
+
+function answerCall({ id, name, argument }: WorkerRequest): void {
+  try {
+    if (name === 'selfCheck') {
+      checks.push({ id, slices: books().selfCheck() })
+      return
+    }
+    if (name === 'close') {
+      closed = true
+      close()
+      return reply({ id, outcome: 'done', answer: undefined })
+    }
+    const handler = handlers[name] as (argument: unknown) => unknown
+    reply({ id, outcome: 'done', answer: handler(argument) })
+  } catch (error) {
+    port.postMessage(refusal(id, error))
+  }
 }
 
 function reply(message: WorkerReply): void {
-  const answer = message.outcome === 'done' ? message.answer : undefined
-  port?.postMessage(message, answer instanceof ArrayBuffer ? [answer] : [])
+  port.postMessage(message)
+}
+
+function refusal(id: number, error: unknown): WorkerRefusal {
+  if (error instanceof BrokenBooksError) broken = error
+  const outcome = error instanceof LedgerUnavailableError ? 'unavailable' : 'fault'
+  return { id, outcome, message: error instanceof Error ? error.message : String(error) }
 }
 
 function books(): SqliteBooks {
@@ -84,9 +123,7 @@ function books(): SqliteBooks {
   return opened
 }
 
-function close(): undefined {
-  clearTimeout(postTimer)
-  clearTimeout(purgeTimer)
+function close(): void {
   const closing = opened
   opened = undefined
   if (closing === undefined || broken !== undefined) return
@@ -97,54 +134,38 @@ function close(): undefined {
   }
 }
 
-/** Work that a batch leaves behind is done after its answer is out. */
-function scheduleUpkeep(): void {
-  if (upkeepScheduled) return
-  upkeepScheduled = true
-  setImmediate(upkeep)
-  postTimer ??= setTimeout(postAll, POST_INTERVAL_MS)
-}
-
-function upkeep(): void {
-  upkeepScheduled = false
-  unattended((open) => {
-    if (open.shouldPost) postAll()
-    open.checkpointWhenDue()
-  })
-}
-
-function postAll(): void {
-  clearTimeout(postTimer)
-  postTimer = undefined
-  unattended((open) => {
-    open.post()
-    open.purge(Date.now())
-  })
-}
-
-function schedulePurge(afterMs: number): void {
-  purgeTimer = setTimeout(() => {
-    let more = false
-    unattended((open) => {
-      more = open.purge(Date.now())
-    })
-    schedulePurge(more ? 0 : PURGE_INTERVAL_MS)
-  }, afterMs)
-}
-
-/** Upkeep that fails is tried again later; a broken file shows in the next call. */
-function unattended(work: (open: SqliteBooks) => void): void {
-  if (opened === undefined || broken !== undefined) return
+/** One slice of a check. Whether there is more to do. */
+function continueCheck(): boolean {
+  const check = checks[0]
+  if (check === undefined) return false
   try {
-    work(opened)
+    const { done, value } = check.slices.next()
+    if (done !== true) return true
+    reply({ id: check.id, outcome: 'done', answer: value })
   } catch (error) {
-    if (!(error instanceof LedgerUnavailableError)) {
-      broken =
-        error instanceof LedgerFaultError ? error : new BrokenBooksError(String(error), { cause: error })
-    }
+    port.postMessage(refusal(check.id, error))
   }
+  checks.shift()
+  return true
 }
 
-function noteBroken(error: unknown): void {
-  if (error instanceof BrokenBooksError) broken = error
+/** Work that batches leave behind, done after their answers are out. Where it fails it is tried again later. */
+function upkeep(): void {
+  if (opened === undefined || broken !== undefined) return
+  const now = performance.now()
+  try {
+    if (opened.shouldPost || now >= postDueAt) {
+      postDueAt = Number.POSITIVE_INFINITY
+      opened.post()
+      purgeDueAt = Math.min(purgeDueAt, now)
+    }
+    if (now >= purgeDueAt) {
+      purgeDueAt = now + PURGE_INTERVAL_MS
+      if (opened.purge(Date.now())) purgeDueAt = now
+    }
+    opened.checkpointWhenDue()
+  } catch (error) {
+    if (error instanceof LedgerUnavailableError) return
+    broken = error instanceof LedgerFaultError ? error : new BrokenBooksError(String(error), { cause: error })
+  }
 }

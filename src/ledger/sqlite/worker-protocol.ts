@@ -1,12 +1,13 @@
 import type { AccountBalance, HistoryEntry, HistoryQuery, LedgerAccountSpec, SelfCheck } from '../ledger.ts'
 import type { SettlementOutcome, StoredAccount } from '../ledger-store.ts'
-import type { RecordBatch } from './sqlite-books.ts'
+import type { MailboxMemory } from './batch-mailbox.ts'
 
-/** What the main thread asks of the ledger worker: argument and answer of every call. */
+/**
+ * What the main thread asks of the ledger worker by message: argument and answer of every call. Batches go through
+ * the mailbox; only the reason of a refused one comes as a message.
+ */
 export interface WorkerCalls {
   open: { argument: undefined; answer: { epoch: number } }
-  /** The batch's buffer is transferred there and, in the answer, back. */
-  post: { argument: RecordBatch; answer: ArrayBuffer }
   probe: { argument: undefined; answer: unknown }
   openAccount: {
     argument: { spec: LedgerAccountSpec; index: number; timestampMs: number }
@@ -38,13 +39,21 @@ export interface WorkerRequest {
   argument: unknown
 }
 
-export type WorkerReply =
-  | { id: number; outcome: 'done'; answer: unknown }
-  | { id: number; outcome: 'unavailable' | 'fault'; message: string }
+/** `id` of a reply that says why the batch in the mailbox was refused. */
+export const BATCH_REPLY = -1
+
+export type WorkerReply = { id: number; outcome: 'done'; answer: unknown } | WorkerRefusal
+
+export interface WorkerRefusal {
+  id: number
+  outcome: 'unavailable' | 'fault'
+  message: string
+}
 
 /** What the worker is started with. */
 export interface WorkerOptions {
   path: string
   packetDetailDays: number
   lockWaitMs: number
+  mailbox: MailboxMemory
 }

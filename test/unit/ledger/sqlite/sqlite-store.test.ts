@@ -9,6 +9,7 @@ import type { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BatchBuffer } from '../../../../src/ledger/batch-buffer.ts'
 import { LedgerFaultError, LedgerUnavailableError, RecordKind } from '../../../../src/ledger/ledger-store.ts'
+import { BatchMailbox } from '../../../../src/ledger/sqlite/batch-mailbox.ts'
 import { SqliteStore, type SqliteStoreOptions } from '../../../../src/ledger/sqlite/sqlite-store.ts'
 import { systemClock } from '../../../../src/lib/clock.ts'
 import { silentLogger } from '../../../../src/lib/logger.ts'
@@ -131,17 +132,20 @@ describe('the worker', () => {
 
   it('gets a batch that it has not answered once, however often it is repeated', async () => {
     const store = await opened({ callDeadlineMs: 500 })
-    const worker = workers.at(-1)!
-    const real = worker.postMessage.bind(worker)
-    const held: Parameters<typeof real>[] = []
-    worker.postMessage = (...message: Parameters<typeof real>) => void held.push(message)
+    const release = Promise.withResolvers<void>()
+    const put = vi.spyOn(BatchMailbox.prototype, 'put')
+    const realAnswered = BatchMailbox.prototype.answered
+    vi.spyOn(BatchMailbox.prototype, 'answered').mockImplementation(async function (this: BatchMailbox) {
+      await release.promise
+      return await realAnswered.call(this)
+    })
     for (let attempt = 0; attempt < 3; attempt++) {
       await expect(store.post(batch(store, 0, 5))).rejects.toThrow(LedgerUnavailableError)
     }
-    expect(held).toHaveLength(1)
-    worker.postMessage = real
+    expect(put).toHaveBeenCalledTimes(1)
+    vi.restoreAllMocks()
     const repeated = store.post(batch(store, 0, 5))
-    real(...held[0]!)
+    release.resolve()
     await repeated
     await store.post(batch(store, 0, 5))
     expect(await balance(store, 'bob')).toBe(45n)
