@@ -2,7 +2,7 @@ export interface Flushable {
   flush(): void
 }
 
-/** Gathers what was written during one turn of the event loop: each connection is flushed once, at its end. */
+/** What is to be done once at the end of this turn of the event loop: above all, one write per connection. */
 export class FlushQueue {
   #waiting: Flushable[] = []
   #spare: Flushable[] = []
@@ -10,8 +10,8 @@ export class FlushQueue {
   readonly #run = () => this.#flushAll()
 
   /** The caller sees to it that it stands here at most once. */
-  add(connection: Flushable): void {
-    this.#waiting.push(connection)
+  add(work: Flushable): void {
+    this.#waiting.push(work)
     if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(this.#run)
@@ -22,7 +22,7 @@ export class FlushQueue {
     this.#waiting = this.#spare
     this.#spare = batch
     this.#scheduled = false
-    for (const connection of batch) connection.flush()
+    for (const work of batch) work.flush()
     batch.length = 0
   }
 }

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { FlushQueue } from './flush-queue.ts'
+import type { Flushable, FlushQueue } from './flush-queue.ts'
 import { FrameReader, type FrameSink } from './frame-reader.ts'
 import { FrameWriter } from './frame-writer.ts'
 import type { PagePool } from './page-pool.ts'
@@ -23,6 +23,12 @@ export interface ConnectionShare {
   stallMsMax: number
 }
 
+/**
+ * Bytes taken from one connection per turn of the event loop. The system hands over two million at once, some 5,000
+ * packets: a peer that floods would make turns so long that everybody's packets wait through several of them. What is
+ * left stays in the socket, and TCP slows down that peer alone.
+ */
+const READ_BYTES_PER_TURN = 65_536
 /** Time for the other end to answer a close frame and to end its side. Milliseconds. */
 const CLOSE_MS_MAX = 1_000
 /** A peer with so many bytes waiting does not read: it is cut. Bytes. */
@@ -48,6 +54,8 @@ export class WebSocketConnection implements FrameSink {
   #sincePingMs = 0
   #writesBefore = 0
   #stalledMs = 0
+  #turnBytes = 0
+  readonly #turnEnd: Flushable = { flush: () => this.#endTurn() }
   readonly #whenGone: (() => void)[] = []
 
   constructor(
@@ -152,10 +160,18 @@ export class WebSocketConnection implements FrameSink {
 
   #onData(chunk: Buffer): void {
     this.bytesRead += chunk.length
+    if (this.#turnBytes === 0) this.#share.queue.add(this.#turnEnd)
+    this.#turnBytes += chunk.length
+    if (this.#turnBytes >= READ_BYTES_PER_TURN) this.#socket.pause()
     if (this.#state !== 'open') return
     this.#reader.push(chunk)
     if (this.bytesRead > this.bytesReadMax) this.cut('the peer sent too much before it logged in')
     if (this.writer.pendingBytes > PENDING_BYTES_MAX) this.cut('the peer reads too slowly')
+  }
+
+  #endTurn(): void {
+    if (this.#turnBytes >= READ_BYTES_PER_TURN) this.#socket.resume()
+    this.#turnBytes = 0
   }
 
   #frame(opcode: Opcode, payload: Buffer, start: number, end: number): void {

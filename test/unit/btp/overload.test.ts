@@ -78,6 +78,41 @@ describe('a BTP listener under overload', () => {
     expect(flood.filter((each) => !each.destroyed).length).toBeLessThanOrEqual(100)
   })
 
+  it('takes a flood in small turns, so that other peers are served meanwhile', async () => {
+    const receiver = new RecordingReceiver()
+    let turn = 0
+    const perTurn = new Map<number, number>()
+    let received = 0
+    receiver.prepare = () => {
+      received++
+      perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1)
+    }
+    const { link, url } = await listen(receiver)
+    const socket = await rawClient(url)
+    stops.push(() => socket.destroy())
+    socket.write(loginFrame(TOKEN))
+    await waitFor('the login', () => link.connected)
+
+    let counting = true
+    const count = () => {
+      turn++
+      if (counting) setImmediate(count)
+    }
+    count()
+    const flood = Buffer.concat(
+      Array.from({ length: 4_000 }, (_, id) =>
+        maskedFrame(BtpPacket.serializeMessage(id, [entry('ilp', Buffer.alloc(480))])),
+      ),
+    )
+    socket.write(flood)
+    await waitFor('the whole flood', () => received === 4_000)
+    counting = false
+    const frameLength = flood.length / 4_000
+    const bytesInOneTurn = Math.max(...perTurn.values()) * frameLength
+    expect(perTurn.size).toBeGreaterThan(10)
+    expect(bytesInOneTurn).toBeLessThan(2 * 65_536 + frameLength)
+  })
+
   it('tells the node that a slow reader is busy, then cuts it', async () => {
     const receiver = new RecordingReceiver()
     const { link, url } = await listen(receiver, { stallMsMax: 300 })
