@@ -34,7 +34,7 @@ export function readSecretsFile(path: string): Map<string, string> {
       `the secrets file ${path} is not a list of "name: value" lines. Write one secret per line`,
     )
   }
-  return new Map(Object.entries(value).map(([name, secret]) => checkEntry(path, lineOf(name), name, secret)))
+  return new Map(Object.entries(value).map(([name, secret]) => checkEntry(path, lineOf, name, secret)))
 }
 
 /** Adds secrets to the file, or makes it, mode 0600; names that are there already keep their values. */
@@ -62,15 +62,20 @@ export async function writeSecrets(
   await writeFileAtomic(path, text.join('\n'), { mode: SECRETS_FILE_MODE, replace })
 }
 
-function checkEntry(path: string, line: string, name: string, secret: unknown): [string, string] {
+function checkEntry(
+  path: string,
+  lineOf: (name: string) => string,
+  name: string,
+  secret: unknown,
+): [string, string] {
   if (!NAME.test(name)) {
     throw new SecretError(
-      `the secrets file ${path}, ${line}: a name is not 1 to 64 letters, digits, "_", "." or "-". Rename it`,
+      `the secrets file ${path}, ${lineOf(name)}: a name is not 1 to 64 letters, digits, "_", "." or "-". Rename it`,
     )
   }
   if (typeof secret !== 'string' || secret === '') {
     throw new SecretError(
-      `the secrets file ${path}, ${line}: the value of "${name}" is not a string. Put it in quotes`,
+      `the secrets file ${path}, ${lineOf(name)}: the value of "${name}" is not a string. Put it in quotes`,
     )
   }
   return [name, secret]

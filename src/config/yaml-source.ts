@@ -1,4 +1,4 @@
-import { LineCounter, parseDocument } from 'yaml'
+import { isScalar, LineCounter, parseDocument, visit } from 'yaml'
 import type { ConfigPath } from './config-path.ts'
 
 /** Aliases that one document may expand to: far above honest use, far below a memory bomb. */
@@ -32,7 +32,8 @@ export function parseYaml(text: string): YamlSource {
     version: '1.2',
     schema: 'core',
     strict: true,
-    uniqueKeys: true,
+    // Looked for below: the library compares every key with every other one.
+    uniqueKeys: false,
     prettyErrors: false,
     stringKeys: true,
     lineCounter,
@@ -40,6 +41,10 @@ export function parseYaml(text: string): YamlSource {
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem !== undefined) {
     throw new YamlError(explain(problem.code), lineCounter.linePos(problem.pos[0]).line)
+  }
+  const duplicate = findDuplicateKey(document)
+  if (duplicate !== undefined) {
+    throw new YamlError(explain('DUPLICATE_KEY'), lineCounter.linePos(duplicate).line)
   }
   return {
     value: toJs(document),
@@ -63,6 +68,26 @@ function toJs(document: ReturnType<typeof parseDocument>): unknown {
       undefined,
     )
   }
+}
+
+/** Offset of the first key that stands a second time in its map. */
+function findDuplicateKey(document: ReturnType<typeof parseDocument>): number | undefined {
+  let found: number | undefined
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>()
+      for (const { key } of items) {
+        const name = isScalar(key) ? key.value : key
+        if (seen.has(name)) {
+          found = startOf(key)
+          return visit.BREAK
+        }
+        seen.add(name)
+      }
+      return undefined
+    },
+  })
+  return found
 }
 
 function startOf(node: unknown): number | undefined {

@@ -5,8 +5,9 @@ import type { AccountKind } from './ledger.ts'
  * The chart of accounts. Per peer account: `clearing` (credit-normal; what we owe the peer minus what it owes us)
  * and `line` (the credit we extend: Dr line Cr clearing, so that a limit is a property of the clearing account).
  * Per asset (code and scale): `fx` (cross-asset legs; its balance is our position), `revenue` (spread), `loss`
- * (packets we made good), `suspense` (unexplained), `capital` (own money). Per engine and asset: `settlement`
- * (money outside). Every transfer stays inside one asset.
+ * (packets we made good), `suspense` (unexplained), `capital` (own money), `transit` (zero at all times: between
+ * payer and payee of packets that are summed by account). Per engine and asset: `settlement` (money outside). Every
+ * transfer stays inside one asset.
  */
 
 /** Kinds that exist once per asset. */

@@ -131,6 +131,7 @@ export type AccountKind =
   | 'suspense'
   | 'capital'
   | 'loss'
+  | 'transit'
 
 export interface AccountBalance {
   /** Account id for clearing and line; `<kind>:<asset>[:<engine>]` for the others. */

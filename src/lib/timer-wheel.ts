@@ -40,7 +40,7 @@ export class TimerWheel {
   /** Fires at the first tick at or after `deadlineMs`. The entry must not be in the wheel. */
   schedule(entry: number, deadlineMs: number): void {
     assert(this.#bucket[entry] === NONE, 'entry is already scheduled')
-    if (this.#size === 0) this.#startTicking()
+    if (this.#timer === undefined) this.#startTicking()
     this.#deadlineMs[entry] = deadlineMs
     this.#insert(entry)
     this.#size++
@@ -50,7 +50,7 @@ export class TimerWheel {
   cancel(entry: number): void {
     if (this.#bucket[entry] === NONE) return
     this.#remove(entry)
-    if (--this.#size === 0) this.stop()
+    this.#size--
   }
 
   /** Fires everything that is due. Called by the wheel's own timer, and by tests with a clock of their own. */
@@ -60,6 +60,8 @@ export class TimerWheel {
     const first = Math.max(this.#tick, target - BUCKETS)
     for (let tick = first + 1; tick <= target && this.#size > 0; tick++) this.#visit(tick & (BUCKETS - 1))
     this.#tick = Math.max(this.#tick, target)
+    // Not at the cancellation of the last one: with one packet in flight a timer would be made for each.
+    if (this.#size === 0) this.stop()
   }
 
   /** Stops the timer; entries stay and fire when something is scheduled or `advance` is called. */
@@ -70,7 +72,7 @@ export class TimerWheel {
 
   #startTicking(): void {
     this.#tick = Math.max(this.#tick, Math.floor(this.#now() / TICK_MS) - 1)
-    this.#timer ??= setInterval(() => this.advance(), TICK_MS)
+    this.#timer = setInterval(() => this.advance(), TICK_MS)
     this.#timer.unref()
   }
 

@@ -66,9 +66,17 @@ export class NodeProcess {
     return node
   }
 
+  /** Where the node keeps its books and secrets. */
+  get dataDirectory(): string {
+    return join(this.directory, 'data')
+  }
+
   #write(): void {
-    mkdirSync(join(this.directory, 'data'), { recursive: true })
-    writeFileSync(join(this.directory, 'causeway.yaml'), stringify(this.#config))
+    mkdirSync(this.dataDirectory, { recursive: true })
+    writeFileSync(
+      join(this.directory, 'causeway.yaml'),
+      stringify(this.#config, { aliasDuplicateObjects: false }),
+    )
     writeFileSync(join(this.directory, 'data', 'secrets.yaml'), stringify(this.#secrets), { mode: 0o600 })
   }
 
@@ -81,9 +89,9 @@ export class NodeProcess {
   }
 
   /** Starts the process; resolves once it is ready to take packets. */
-  async start(env: Record<string, string> = {}): Promise<void> {
+  async start(env: Record<string, string> = {}, deadlineMs?: number): Promise<void> {
     this.launch(env)
-    await this.ready()
+    await this.ready(deadlineMs)
   }
 
   /** Starts the process without waiting. */
@@ -105,9 +113,9 @@ export class NodeProcess {
     this.#exit = new Promise((resolve) => child.once('exit', (code) => resolve(code)))
   }
 
-  async ready(): Promise<void> {
+  async ready(deadlineMs = 20_000): Promise<void> {
     const url = `http://127.0.0.1:${this.adminPort}/health/ready`
-    const ready = waitFor('node is ready', async () => (await status(url)) === 200, 20_000)
+    const ready = waitFor('node is ready', async () => (await status(url)) === 200, deadlineMs)
     const died = this.#exit!.then((code) =>
       Promise.reject(new Error(`node ended with ${code}:\n${this.#output}`)),
     )

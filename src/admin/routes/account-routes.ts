@@ -5,7 +5,17 @@ import { type ApiRoute, route } from '../route.ts'
 import type { NodeServices } from '../services.ts'
 import { amount, identifier, offsetPage, offsetQuery, queryInteger } from './fields.ts'
 
-const KINDS = ['clearing', 'line', 'fx', 'revenue', 'settlement', 'suspense', 'capital', 'loss'] as const
+const KINDS = [
+  'clearing',
+  'line',
+  'fx',
+  'revenue',
+  'settlement',
+  'suspense',
+  'capital',
+  'loss',
+  'transit',
+] as const
 
 const balanceView = z.strictObject({
   id: z.string().describe('Peer or local account; `<kind>:<asset>` for the books of the node itself.'),

@@ -1,11 +1,31 @@
 import { type Amount, add } from '../../ilp/amount.ts'
 
-/** Packets of one payer to one payee (or compensations of one payer), summed up. */
+/**
+ * Pairs of payer and payee that are summed one by one. Where more pairs meet, the others are summed by account: the
+ * rows to write then grow with the accounts and not with their square.
+ */
+export const PAIRS_MAX = 1_024
+
+/** Row ids begin at 1. */
+export const NO_ACCOUNT = 0
+
+export const SumKind = {
+  packets: 0,
+  compensations: 1,
+  /** Packets between two assets, summed by account. */
+  exchanged: 2,
+} as const
+export type SumKind = (typeof SumKind)[keyof typeof SumKind]
+
+/**
+ * Packets of one payer to one payee, or compensations of one payer, summed up. One of both accounts is `NO_ACCOUNT`
+ * where packets are summed by account: each of them is then in two sums, its payer's and its payee's.
+ */
 export interface PacketSum {
   /** `accounts.id` */
   payer: number
   payee: number
-  kind: number
+  kind: SumKind
   inAmount: Amount
   outAmount: Amount
   count: number
@@ -43,12 +63,29 @@ export function packetColumns(buffer: ArrayBufferLike, count: number): PacketCol
 
 /** Sums packets per payer, payee and kind until they are posted. */
 export class PacketNetting {
-  readonly #sums = new Map<number, PacketSum>()
+  readonly #assetName: (row: number) => string
+  readonly #pairs = new Map<number, PacketSum>()
+  /** Sums by account, by its row id: as payer and as payee, of packets within its asset and of exchanged ones. */
+  readonly #halves: Record<'paid' | 'got' | 'paidAway' | 'gotFromAway', PacketSum[]> = {
+    paid: [],
+    got: [],
+    paidAway: [],
+    gotFromAway: [],
+  }
+  readonly #byAccount: PacketSum[] = []
+  readonly #assets = new Map<string, number>()
+  /** Number of the asset of the account with that row id. */
+  readonly #assetOf: number[] = []
   #packets = 0
 
-  /** Pairs waiting to be posted. */
-  get pairs(): number {
-    return this.#sums.size
+  /** `assetName` tells the asset of the account with a row id. */
+  constructor(assetName: (row: number) => string) {
+    this.#assetName = assetName
+  }
+
+  /** Sums waiting to be posted. */
+  get size(): number {
+    return this.#pairs.size + this.#byAccount.length
   }
 
   /** Packets waiting to be posted. */
@@ -59,27 +96,74 @@ export class PacketNetting {
   add(columns: PacketColumns, count: number): void {
     const { inWords, outWords, payer, payee, kind } = columns
     for (let at = 0; at < count; at++) {
-      const key = (kind[at]! * ACCOUNT_ROWS_MAX + payer[at]!) * ACCOUNT_ROWS_MAX + payee[at]!
-      let sum = this.#sums.get(key)
-      if (sum === undefined) {
-        sum = { payer: payer[at]!, payee: payee[at]!, kind: kind[at]!, inAmount: 0, outAmount: 0, count: 0 }
-        this.#sums.set(key, sum)
+      const inAmount = readWords(inWords, at)
+      const outAmount = readWords(outWords, at)
+      if (this.#pairs.size < PAIRS_MAX || kind[at] === SumKind.compensations) {
+        addTo(this.#pair(kind[at] as SumKind, payer[at]!, payee[at]!), inAmount, outAmount)
+      } else {
+        this.#addByAccount(payer[at]!, payee[at]!, inAmount, outAmount)
       }
-      sum.inAmount = add(sum.inAmount, readWords(inWords, at))
-      sum.outAmount = add(sum.outAmount, readWords(outWords, at))
-      sum.count++
     }
     this.#packets += count
   }
 
-  sums(): Iterable<PacketSum> {
-    return this.#sums.values()
+  *sums(): Iterable<PacketSum> {
+    yield* this.#pairs.values()
+    yield* this.#byAccount
   }
 
   clear(): void {
-    this.#sums.clear()
+    this.#pairs.clear()
+    for (const halves of Object.values(this.#halves)) halves.length = 0
+    this.#byAccount.length = 0
     this.#packets = 0
   }
+
+  #pair(kind: SumKind, payer: number, payee: number): PacketSum {
+    const key = (kind * ACCOUNT_ROWS_MAX + payer) * ACCOUNT_ROWS_MAX + payee
+    let sum = this.#pairs.get(key)
+    if (sum === undefined) {
+      sum = { payer, payee, kind, inAmount: 0, outAmount: 0, count: 0 }
+      this.#pairs.set(key, sum)
+    }
+    return sum
+  }
+
+  #addByAccount(payer: number, payee: number, inAmount: Amount, outAmount: Amount): void {
+    const { paid, got, paidAway, gotFromAway } = this.#halves
+    const isExchange = this.#asset(payer) !== this.#asset(payee)
+    const kind = isExchange ? SumKind.exchanged : SumKind.packets
+    const payerSum = (isExchange ? paidAway : paid)[payer] ?? this.#half(kind, payer, NO_ACCOUNT)
+    addTo(payerSum, inAmount, outAmount)
+    const payeeSum = (isExchange ? gotFromAway : got)[payee] ?? this.#half(kind, NO_ACCOUNT, payee)
+    addTo(payeeSum, inAmount, outAmount)
+  }
+
+  #half(kind: SumKind, payer: number, payee: number): PacketSum {
+    const sum = { payer, payee, kind, inAmount: 0, outAmount: 0, count: 0 }
+    const { paid, got, paidAway, gotFromAway } = this.#halves
+    const isExchange = kind === SumKind.exchanged
+    if (payee === NO_ACCOUNT) (isExchange ? paidAway : paid)[payer] = sum
+    else (isExchange ? gotFromAway : got)[payee] = sum
+    this.#byAccount.push(sum)
+    return sum
+  }
+
+  #asset(row: number): number {
+    const known = this.#assetOf[row]
+    if (known !== undefined) return known
+    const name = this.#assetName(row)
+    const asset = this.#assets.get(name) ?? this.#assets.size
+    this.#assets.set(name, asset)
+    this.#assetOf[row] = asset
+    return asset
+  }
+}
+
+function addTo(sum: PacketSum, inAmount: Amount, outAmount: Amount): void {
+  sum.inAmount = add(sum.inAmount, inAmount)
+  sum.outAmount = add(sum.outAmount, outAmount)
+  sum.count++
 }
 
 function readWords(words: Uint32Array, at: number): Amount {

@@ -1,9 +1,8 @@
 import assert from 'node:assert'
 import type { AssetAccountKind, PacketLeg } from '../chart-of-accounts.ts'
 import { assetAccountName, isSameAsset, packetLegs, settlementAccountName } from '../chart-of-accounts.ts'
-import { RecordKind } from '../ledger-store.ts'
 import type { AccountRow, AccountSums, AccountTable } from './account-table.ts'
-import { ACCOUNT_ROWS_MAX, type PacketSum } from './packet-netting.ts'
+import { ACCOUNT_ROWS_MAX, NO_ACCOUNT, type PacketSum, SumKind } from './packet-netting.ts'
 import {
   type LinkedTransfer,
   type Transfer,
@@ -108,9 +107,13 @@ export class Posting {
   }
 
   #addLegs(transfers: Transfer[], own: Map<number, Transfer>, sum: PacketSum, timestampMs: number): void {
+    if (sum.payer === NO_ACCOUNT) return this.#addPayeeLeg(own, sum, timestampMs)
+    if (sum.payee === NO_ACCOUNT && sum.kind !== SumKind.compensations) {
+      return this.#addPayerLegs(own, sum, timestampMs)
+    }
     const payer = this.#accounts.at(sum.payer)
     const { posted: state } = TransferState
-    if (sum.kind === RecordKind.compensation) {
+    if (sum.kind === SumKind.compensations) {
       const debit = this.#assetAccount('loss', payer)
       const amount = BigInt(sum.inAmount)
       if (amount === 0n) return
@@ -130,10 +133,43 @@ export class Posting {
     }
   }
 
+  /** What a payer paid to anyone, of packets summed by account. */
+  #addPayerLegs(own: Map<number, Transfer>, sum: PacketSum, timestampMs: number): void {
+    const payer = this.#accounts.at(sum.payer)
+    const isExchange = sum.kind === SumKind.exchanged
+    const outAmount = BigInt(sum.outAmount)
+    const spread = BigInt(sum.inAmount) - outAmount
+    const legs = isExchange
+      ? ([['fx', BigInt(sum.inAmount)]] as const)
+      : ([
+          ['transit', outAmount],
+          ['revenue', spread],
+        ] as const)
+    for (const [kind, amount] of legs) {
+      addPackets(own, { debit: payer.id, credit: this.#assetAccount(kind, payer), amount, timestampMs }, sum)
+    }
+  }
+
+  /** What a payee got from anyone, of packets summed by account. */
+  #addPayeeLeg(own: Map<number, Transfer>, sum: PacketSum, timestampMs: number): void {
+    const payee = this.#accounts.at(sum.payee)
+    const debit = this.#assetAccount(sum.kind === SumKind.exchanged ? 'fx' : 'transit', payee)
+    addPackets(own, { debit, credit: payee.id, amount: BigInt(sum.outAmount), timestampMs }, sum)
+  }
+
   #creditOf(leg: PacketLeg, payer: AccountRow, payee: AccountRow): number {
     if (leg.credit === 'payee') return payee.id
     return this.#assetAccount(leg.credit === 'revenue' ? 'revenue' : 'fx', payer)
   }
+}
+
+function addPackets(
+  own: Map<number, Transfer>,
+  move: Pick<Transfer, 'debit' | 'credit' | 'amount' | 'timestampMs'>,
+  { count }: PacketSum,
+): void {
+  if (move.amount === 0n) return
+  addOwn(own, { ...move, kind: TransferKind.packets, state: TransferState.posted, packetCount: count })
 }
 
 function addOwn(own: Map<number, Transfer>, transfer: Transfer): void {

@@ -1,29 +1,38 @@
 import assert from 'node:assert'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crashPoint } from '../../lib/crash-point.ts'
+import { assetName } from '../chart-of-accounts.ts'
 import type { AccountBalance, HistoryEntry, HistoryQuery, LedgerAccountSpec, SelfCheck } from '../ledger.ts'
-import { LedgerFaultError, type SettlementOutcome, type StoredAccount } from '../ledger-store.ts'
+import { LedgerFaultError, RecordKind, type SettlementOutcome, type StoredAccount } from '../ledger-store.ts'
 import { type AccountRow, AccountTable } from './account-table.ts'
 import { BatchJournal } from './batch-journal.ts'
 import { BooksCheck } from './books-check.ts'
 import { CreditLine } from './credit-line.ts'
-import { ACCOUNT_ROWS_MAX, PacketNetting, packetColumns, recordsLength } from './packet-netting.ts'
+import {
+  ACCOUNT_ROWS_MAX,
+  NO_ACCOUNT,
+  PacketNetting,
+  packetColumns,
+  recordsLength,
+} from './packet-netting.ts'
 import { Posting } from './posting.ts'
 import { SettlementTable } from './settlement-table.ts'
 import { BrokenBooksError, toLedgerError } from './sqlite-error.ts'
 import { migrate } from './sqlite-schema.ts'
 import { TransferTable } from './transfer-table.ts'
 
-/** Packets and pairs that may wait in the journal before they are posted: bounds memory and the work of a start. */
+/** Packets and sums that may wait in the journal before they are posted: bounds memory and the work of a start. */
 const UNPOSTED_PACKETS_MAX = 262_144
-const UNPOSTED_PAIRS_MAX = 16_384
+const UNPOSTED_SUMS_MAX = 32_768
 /** Pages written to the WAL before it is folded into the file: 4 MiB. */
 const CHECKPOINT_PAGES = 1_024
 const PAGE_BYTES = 4_096
 /** Pages that a commit writes beside its records: the journal's inner page and the file's header. */
 const PAGES_PER_COMMIT = 3
 /** Rows that share a page, at least, when packets are posted: transfers are appended. */
-const PAIRS_PER_PAGE = 32
+const SUMS_PER_PAGE = 32
+/** Room for the row ids of so many accounts to begin with; it doubles. */
+const ROW_IDS_MIN = 256
 /** How much of the file the worker keeps in memory, KiB. */
 const CACHE_KIB = 32_768
 
@@ -60,9 +69,11 @@ export class SqliteBooks {
   readonly #settlements: SettlementTable
   readonly #creditLine: CreditLine
   readonly #check: BooksCheck
-  readonly #netting = new PacketNetting()
+  readonly #netting: PacketNetting
   /** Row of the account with the caller's index. */
   readonly #rows: (AccountRow | undefined)[] = []
+  /** Its id, or `NO_ACCOUNT`: what a packet needs of it. */
+  #rowIds = new Uint32Array(ROW_IDS_MIN)
   readonly #indexes = new Map<number, number>()
   #nextSequence = 0
   #journaledTo: bigint
@@ -88,6 +99,10 @@ export class SqliteBooks {
     this.#settlements = new SettlementTable(db, this.#posting)
     this.#creditLine = new CreditLine(this.#accounts, this.#posting)
     this.#check = new BooksCheck(db, this.#accounts)
+    this.#netting = new PacketNetting((row) => {
+      const { assetCode, assetScale } = this.#accounts.at(row)
+      return assetName(assetCode, assetScale)
+    })
     this.#journaledTo = this.#journal.postedTo()
     this.#postLeftovers()
   }
@@ -99,15 +114,16 @@ export class SqliteBooks {
 
   /** Whether so many packets wait that they should be posted now. */
   get shouldPost(): boolean {
-    return this.#netting.pairs >= UNPOSTED_PAIRS_MAX || this.#netting.packets >= UNPOSTED_PACKETS_MAX
+    return this.#netting.size >= UNPOSTED_SUMS_MAX || this.#netting.packets >= UNPOSTED_PACKETS_MAX
   }
 
   /** Journals a batch durably. The buffer's payer and payee columns are overwritten. */
   journal({ firstSequence, count, closedAtMs, buffer }: RecordBatch): void {
     const columns = packetColumns(buffer, count)
     for (let at = 0; at < count; at++) {
-      columns.payer[at] = this.#row(columns.payer[at]!).id
-      columns.payee[at] = columns.kind[at] === 0 ? this.#row(columns.payee[at]!).id : 0
+      columns.payer[at] = this.#rowId(columns.payer[at]!)
+      columns.payee[at] =
+        columns.kind[at] === RecordKind.packet ? this.#rowId(columns.payee[at]!) : NO_ACCOUNT
     }
     const records = new Uint8Array(buffer, 0, recordsLength(count))
     if (firstSequence < this.#nextSequence) {
@@ -172,6 +188,7 @@ export class SqliteBooks {
       return account
     })
     this.#rows[index] = row
+    this.#rememberId(index, row.id)
     this.#indexes.set(row.id, index)
     return this.#creditLine.state(row)
   }
@@ -250,6 +267,20 @@ export class SqliteBooks {
     this.post()
   }
 
+  #rowId(index: number): number {
+    const id = this.#rowIds[index]
+    return id === undefined || id === NO_ACCOUNT ? this.#row(index).id : id
+  }
+
+  #rememberId(index: number, id: number): void {
+    if (index >= this.#rowIds.length) {
+      const grown = new Uint32Array(Math.max(index + 1, this.#rowIds.length * 2))
+      grown.set(this.#rowIds)
+      this.#rowIds = grown
+    }
+    this.#rowIds[index] = id
+  }
+
   #row(index: number): AccountRow {
     const row = this.#rows[index]
     if (row === undefined) throw new LedgerFaultError(`ledger account ${index} is not open`)
@@ -265,7 +296,7 @@ export class SqliteBooks {
       }
       return work()
     })
-    this.#walPages += PAGES_PER_COMMIT + this.#netting.pairs / PAIRS_PER_PAGE
+    this.#walPages += PAGES_PER_COMMIT + this.#netting.size / SUMS_PER_PAGE
     this.#netting.clear()
     return result
   }

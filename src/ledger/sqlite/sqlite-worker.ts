@@ -15,8 +15,11 @@ import {
   type WorkerRequest,
 } from './worker-protocol.ts'
 
-/** Packets wait at most this long in the journal before they are posted: one write of the sums for many batches. */
-const POST_INTERVAL_MS = 500
+/**
+ * Packets wait at most this long in the journal before they are posted: one write of the sums for many batches. What
+ * reads the books posts first, so nobody sees the difference.
+ */
+const POST_INTERVAL_MS = 2_000
 const PURGE_INTERVAL_MS = 60_000
 
 type SlicedCall = 'selfCheck' | 'close'

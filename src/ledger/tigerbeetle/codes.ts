@@ -10,6 +10,7 @@ export const AccountCode = {
   suspense: 6,
   capital: 7,
   loss: 8,
+  transit: 9,
   /** Says which asset a ledger number stands for. */
   assetMarker: 20,
   /** Further bytes of a settlement account's engine name. */
