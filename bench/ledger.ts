@@ -13,7 +13,7 @@ import { silentLogger } from '../src/lib/logger.ts'
  * many packets in flight as the batch is to hold. `node bench/ledger.ts [directory]`.
  */
 /** Accounts that pay each other at random: some peers, and so many that hardly a pair of them meets twice. */
-const ACCOUNT_COUNTS = [30, 1_000]
+const ACCOUNT_COUNTS = [10, 1_000, 10_000]
 const SLOTS = 65_536
 const ROUNDS = 3
 const SECONDS = 3

@@ -13,8 +13,9 @@ const BATCH = 2
 const COUNT = 3
 const CONTROL_WORDS = 4
 
-/** Where the batch stands. */
-const BatchState = { none: 0, waiting: 1, booked: 2, refused: 3 } as const
+/** Whose the records are: the main thread's to fill, or the worker's to book. */
+const EMPTY = 0
+const WAITING = 1
 
 export interface MailboxMemory {
   control: SharedArrayBuffer
@@ -24,8 +25,9 @@ export interface MailboxMemory {
 }
 
 /**
- * Memory shared by the main thread and the ledger worker: one batch at a time, and a bell that wakes the worker.
- * Waking it so costs a third of what a message costs, and nothing is serialised.
+ * Memory shared by the main thread and the ledger worker: one batch at a time, and a bell that wakes the worker. The
+ * bell is faster than a message, and nothing is serialised. The answer comes as a message all the same: `waitAsync`,
+ * its counterpart for the main thread, was seen to lose a wake-up.
  */
 export class BatchMailbox {
   readonly memory: MailboxMemory
@@ -49,7 +51,7 @@ export class BatchMailbox {
   /** Main thread: copies a batch in and wakes the worker. None may be under way. */
   put({ firstSequence, count, closedAtMs, ...columns }: PacketBatch): void {
     assert(count <= MAILBOX_RECORDS_MAX, 'batch is too large for the worker')
-    assert(Atomics.load(this.#control, BATCH) !== BatchState.waiting, 'a batch is under way already')
+    assert(Atomics.load(this.#control, BATCH) === EMPTY, 'a batch is under way already')
     const { records } = this.memory
     new BigUint64Array(records, 0, count).set(columns.inAmount.subarray(0, count))
     new BigUint64Array(records, count * 8, count).set(columns.outAmount.subarray(0, count))
@@ -60,15 +62,8 @@ export class BatchMailbox {
     this.#header[0] = firstSequence
     this.#header[1] = closedAtMs
     this.#control[COUNT] = count
-    Atomics.store(this.#control, BATCH, BatchState.waiting)
+    Atomics.store(this.#control, BATCH, WAITING)
     this.#ring()
-  }
-
-  /** Main thread: resolves with true once the batch is booked, with false when it was refused. */
-  async answered(): Promise<boolean> {
-    const { async: mustWait, value } = Atomics.waitAsync(this.#control, BATCH, BatchState.waiting)
-    if (mustWait) await value
-    return Atomics.load(this.#control, BATCH) === BatchState.booked
   }
 
   /** Main thread: a message has been posted to the worker. */
@@ -93,7 +88,7 @@ export class BatchMailbox {
 
   /** Worker: the batch that waits, over the shared memory itself. */
   take(): RecordBatch | undefined {
-    if (Atomics.load(this.#control, BATCH) !== BatchState.waiting) return undefined
+    if (Atomics.load(this.#control, BATCH) === EMPTY) return undefined
     return {
       firstSequence: this.#header[0]!,
       closedAtMs: this.#header[1]!,
@@ -102,10 +97,9 @@ export class BatchMailbox {
     }
   }
 
-  /** Worker: gives the memory back to the main thread. */
-  answer(outcome: 'booked' | 'refused'): void {
-    Atomics.store(this.#control, BATCH, BatchState[outcome])
-    Atomics.notify(this.#control, BATCH)
+  /** Worker: gives the memory back to the main thread. To be called before the answer goes out. */
+  giveBack(): void {
+    Atomics.store(this.#control, BATCH, EMPTY)
   }
 
   #ring(): void {

@@ -22,7 +22,7 @@ import { migrate } from './sqlite-schema.ts'
 import { TransferTable } from './transfer-table.ts'
 
 /** Packets and sums that may wait in the journal before they are posted: bounds memory and the work of a start. */
-const UNPOSTED_PACKETS_MAX = 262_144
+const UNPOSTED_PACKETS_MAX = 1_048_576
 const UNPOSTED_SUMS_MAX = 32_768
 /** Pages written to the WAL before it is folded into the file: 4 MiB. */
 const CHECKPOINT_PAGES = 1_024

@@ -9,6 +9,7 @@ import { LedgerFaultError, type LedgerStore, LedgerUnavailableError } from '../l
 import { within } from '../within.ts'
 import { BatchMailbox } from './batch-mailbox.ts'
 import {
+  BATCH_BOOKED,
   BATCH_REPLY,
   type WorkerCallName,
   type WorkerCalls,
@@ -86,7 +87,10 @@ export class SqliteStore implements LedgerStore {
     this.#worker = worker
     this.#ended = undefined
     this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()))
-    worker.on('message', (reply: WorkerReply) => this.#answered(reply))
+    worker.on('message', (reply: WorkerReply | typeof BATCH_BOOKED) => {
+      if (reply === BATCH_BOOKED) this.#batchBooked()
+      else this.#answered(reply)
+    })
     worker.on('error', (error) => this.#end(`the ledger worker failed: ${error.message}`))
     worker.on('exit', () => this.#end('the ledger worker has ended'))
     try {
@@ -169,12 +173,13 @@ export class SqliteStore implements LedgerStore {
     this.#mailbox.put(batch)
     const posting = { firstSequence: batch.firstSequence, ...Promise.withResolvers<void>() }
     this.#posting = posting
-    void this.#mailbox.answered().then((booked) => {
-      if (!booked || this.#posting !== posting) return
-      this.#posting = undefined
-      posting.resolve()
-    })
     return posting
+  }
+
+  #batchBooked(): void {
+    const posting = this.#posting
+    this.#posting = undefined
+    posting?.resolve()
   }
 
   #batchRefused(error: Error): void {

@@ -6,6 +6,7 @@ import { BatchMailbox } from './batch-mailbox.ts'
 import { SqliteBooks } from './sqlite-books.ts'
 import { BrokenBooksError } from './sqlite-error.ts'
 import {
+  BATCH_BOOKED,
   BATCH_REPLY,
   type WorkerCallName,
   type WorkerCalls,
@@ -19,7 +20,7 @@ import {
  * Packets wait at most this long in the journal before they are posted: one write of the sums for many batches. What
  * reads the books posts first, so nobody sees the difference.
  */
-const POST_INTERVAL_MS = 2_000
+const POST_INTERVAL_MS = 5_000
 const PURGE_INTERVAL_MS = 60_000
 
 type SlicedCall = 'selfCheck' | 'close'
@@ -75,10 +76,11 @@ function bookBatch(): void {
   try {
     books().journal(batch)
   } catch (error) {
-    mailbox.answer('refused')
+    mailbox.giveBack()
     return port.postMessage(refusal(BATCH_REPLY, error))
   }
-  mailbox.answer('booked')
+  mailbox.giveBack()
+  port.postMessage(BATCH_BOOKED)
   if (postDueAt === Number.POSITIVE_INFINITY) postDueAt = performance.now() + POST_INTERVAL_MS
 }
 

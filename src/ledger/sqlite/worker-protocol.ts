@@ -4,7 +4,7 @@ import type { MailboxMemory } from './batch-mailbox.ts'
 
 /**
  * What the main thread asks of the ledger worker by message: argument and answer of every call. Batches go through
- * the mailbox; only the reason of a refused one comes as a message.
+ * the mailbox; their answer is `BATCH_BOOKED` or a refusal.
  */
 export interface WorkerCalls {
   open: { argument: undefined; answer: { epoch: number } }
@@ -39,6 +39,8 @@ export interface WorkerRequest {
   argument: unknown
 }
 
+/** Says that the batch in the mailbox is booked: a number, which costs less than an object. */
+export const BATCH_BOOKED = 1
 /** `id` of a reply that says why the batch in the mailbox was refused. */
 export const BATCH_REPLY = -1
 
