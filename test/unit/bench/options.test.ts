@@ -11,17 +11,20 @@ describe('parseOptions', () => {
       rounds: 3,
       seconds: 4,
       out: 'bench/results/latest.json',
+      plots: undefined,
     })
   })
 
   it('takes what is said over what --quick means', () => {
     const args = ['--quick', '--only', 'start', '--rounds', '2', '--out', 'x.json', '--contestants', 'a,b']
+    args.push('--plots', 'docs/performance')
     expect(parseOptions(args, NAMES)).toEqual({
       only: ['start'],
       contestants: ['a', 'b'],
       rounds: 2,
       seconds: 1,
       out: 'x.json',
+      plots: 'docs/performance',
     })
   })
 
