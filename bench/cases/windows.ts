@@ -3,6 +3,8 @@ import type { Pace, Window } from '../load/load.ts'
 /** Traffic before a measurement: enough for the code to be compiled and the buffers to have their size. */
 const WARM_UP_MS_MIN = 1_000
 const WARM_UP_MS_MAX = 2_000
+/** Open loops run on a subject of their own that has carried nothing yet. */
+const OPEN_WARM_UP_FACTOR = 3
 /** Typical of a STREAM packet. */
 const DATA_BYTES = 256
 const EXPIRES_IN_MS = 30_000
@@ -29,7 +31,8 @@ export function openWindow(
   seconds: number,
   change: Partial<Omit<Window, 'pids' | 'pace'>> = {},
 ): NamedWindow {
-  return { name, window: windowOf({ kind: 'open', packetsPerSecond }, seconds, change) }
+  const window = windowOf({ kind: 'open', packetsPerSecond }, seconds, change)
+  return { name, window: { ...window, warmUpMs: window.warmUpMs * OPEN_WARM_UP_FACTOR } }
 }
 
 function windowOf(

@@ -1,3 +1,4 @@
+import { collectGarbageWhenGrown } from '../../src/lib/garbage-collection.ts'
 import { BtpWire } from './btp-wire.ts'
 import { HttpWire } from './http-wire.ts'
 import type { LoadReply, LoadRequest, WindowResult, WireEvents } from './load.ts'
@@ -5,6 +6,8 @@ import { Traffic } from './traffic.ts'
 
 /** The load as a process of its own: does what the bench asks over the IPC channel, one thing at a time. */
 let traffic: Traffic | undefined
+
+collectGarbageWhenGrown()
 
 async function perform(request: LoadRequest): Promise<WindowResult | undefined> {
   switch (request.op) {

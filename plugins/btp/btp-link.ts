@@ -37,6 +37,8 @@ const CLEAR_INTERVAL_MS = 30_000
 /** Handles are epoch * 2^32 + request id: so many connections fit in a safe integer. */
 const EPOCHS = 2 ** 21
 const ID_SPACE = 2 ** 32
+/** Of its request window: below it a connection that was held is read again. */
+const READ_ON_SHARE = 0.75
 const ERROR_NAME_LENGTH_MAX = 64
 
 /**
@@ -111,6 +113,8 @@ export abstract class BtpLink implements Link, ConnectionHandler {
     if ((handle - requestId) / ID_SPACE !== this.#epoch || !this.#incoming.delete(requestId)) return
     assert(end - start <= PACKET_LENGTH_MAX)
     send(connection, BtpType.response, requestId, packet, start, end)
+    if (connection.isHeld && this.#incoming.size < this.share.requestWindow * READ_ON_SHARE)
+      connection.readOn()
   }
 
   message(buffer: Buffer, start: number, end: number, isBinary: boolean): void {
@@ -194,6 +198,7 @@ export abstract class BtpLink implements Link, ConnectionHandler {
     if (!this.#incoming.add(requestId, this.share.nowMs + REQUEST_HELD_MS_MAX)) {
       return this.#refuseId(requestId)
     }
+    if (this.#incoming.size > this.share.requestWindow) this.#connection?.hold()
     this.receiver.prepare(this.#epoch * ID_SPACE + requestId, buffer, dataStart, dataEnd)
   }
 

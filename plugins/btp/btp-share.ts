@@ -21,6 +21,7 @@ export class BtpShare implements ConnectionShare {
   readonly pingIntervalMs: number
   readonly stallMsMax: number
   readonly authDeadlineMs: number
+  readonly requestWindow: number
   readonly clock: Clock
   readonly logger: Logger
   readonly random: () => number
@@ -34,6 +35,7 @@ export class BtpShare implements ConnectionShare {
     this.pingIntervalMs = options.pingIntervalMs
     this.stallMsMax = options.stallMsMax
     this.authDeadlineMs = options.authDeadlineMs
+    this.requestWindow = options.requestWindow
     this.clock = deps.clock
     this.logger = deps.logger
     this.random = deps.random

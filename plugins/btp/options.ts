@@ -50,6 +50,15 @@ const pluginSchema = z.strictObject({
   stallMsMax: milliseconds(600_000)
     .default(30_000)
     .describe('A peer that takes none of the bytes waiting for it is cut after so long, milliseconds.'),
+  requestWindow: z
+    .number()
+    .int()
+    .min(64)
+    .max(65_536)
+    .default(4_096)
+    .describe(
+      'Requests of one peer that wait for our answer, above which its connection is read slowly: under overload its packets then wait at its end instead of being rejected at ours. Raise it for peers behind which answers take long at high rates.',
+    ),
 })
 
 /** The section `plugins.btp`, checked and with defaults. */

@@ -29,6 +29,11 @@ export interface ConnectionShare {
  * left stays in the socket, and TCP slows down that peer alone.
  */
 const READ_BYTES_PER_TURN = 65_536
+/**
+ * Longest time that a connection is not read on purpose. The answers that the peer owes us come the same way: two peers
+ * that held each other for good would never hear them.
+ */
+const HOLD_MS_MAX = 25
 /** Time for the other end to answer a close frame and to end its side. Milliseconds. */
 const CLOSE_MS_MAX = 1_000
 /** A peer with so many bytes waiting does not read: it is cut. Bytes. */
@@ -56,6 +61,7 @@ export class WebSocketConnection implements FrameSink {
   #stalledMs = 0
   #turnBytes = 0
   readonly #turnEnd: Flushable = { flush: () => this.#endTurn() }
+  #holdTimer: NodeJS.Timeout | undefined
   readonly #whenGone: (() => void)[] = []
 
   constructor(
@@ -86,6 +92,25 @@ export class WebSocketConnection implements FrameSink {
     socket.on('close', () => this.#onGone())
     if (head.length > 0) this.#onData(head)
     socket.resume()
+  }
+
+  /** Whether reading is held back on purpose. */
+  get isHeld(): boolean {
+    return this.#holdTimer !== undefined
+  }
+
+  /** Reads nothing more, beyond what has come already, until `readOn` or for 25 ms. */
+  hold(): void {
+    if (this.#holdTimer !== undefined || this.#state !== 'open') return
+    this.#holdTimer = setTimeout(() => this.readOn(), HOLD_MS_MAX)
+    this.#socket.pause()
+  }
+
+  readOn(): void {
+    if (this.#holdTimer === undefined) return
+    clearTimeout(this.#holdTimer)
+    this.#holdTimer = undefined
+    if (this.#turnBytes < READ_BYTES_PER_TURN) this.#socket.resume()
   }
 
   get isOpen(): boolean {
@@ -170,7 +195,7 @@ export class WebSocketConnection implements FrameSink {
   }
 
   #endTurn(): void {
-    if (this.#turnBytes >= READ_BYTES_PER_TURN) this.#socket.resume()
+    if (this.#turnBytes >= READ_BYTES_PER_TURN && this.#holdTimer === undefined) this.#socket.resume()
     this.#turnBytes = 0
   }
 
@@ -194,6 +219,7 @@ export class WebSocketConnection implements FrameSink {
   #leave(reason: string): void {
     if (this.#state !== 'open') return
     this.#state = 'closing'
+    this.readOn()
     this.#reader.stop()
     this.writer.close()
     this.#socket.end()
@@ -203,6 +229,8 @@ export class WebSocketConnection implements FrameSink {
   }
 
   #onGone(): void {
+    clearTimeout(this.#holdTimer)
+    this.#holdTimer = undefined
     if (this.#state === 'open') {
       this.#reader.stop()
       this.writer.close()

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { ensureAdminKey } from '../../config/admin-keys.ts'
 import { ConfigError } from '../../config/config-error.ts'
 import { type LoadedConfiguration, type LoadOptions, loadConfiguration } from '../../config/load.ts'
+import { collectGarbageWhenGrown } from '../../lib/garbage-collection.ts'
 import { checkPlugins } from '../check-plugins.ts'
 import { addConfigOptions, type CommandContext, type LocalFlags, openOutput } from '../command-context.ts'
 import { DEVELOPMENT_CONFIG, ensureDevelopmentNode } from '../development-node.ts'
@@ -30,6 +31,7 @@ export function registerStart(program: Command, context: CommandContext): void {
     const problems = await checkPlugins(loaded)
     if (problems.length > 0) throw new ConfigError(problems, loaded.path)
     for (const warning of loaded.warnings) output.warn(warning)
+    collectGarbageWhenGrown()
     const runNode = await context.loaders.loadRunNode()
     const exitCode = await runNode(loaded, {
       reload: () => loadConfiguration(options),

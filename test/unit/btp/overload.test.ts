@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import BtpPacket from 'btp-packet'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { WebSocketConnection } from '../../../plugins/btp/web-socket-connection.ts'
 import { type Link, type LinkReceiver, type Plugin, SendOutcome } from '../../../src/peers/link.ts'
 import { btpListener, btpPlugin, linkContext, TOKEN, urlOf } from '../../compliance/btp-harness.ts'
 import { RecordingReceiver } from '../../compliance/recording-receiver.ts'
@@ -15,6 +16,7 @@ describe('a BTP listener under overload', () => {
   const stops: (() => unknown)[] = []
 
   afterEach(async () => {
+    vi.restoreAllMocks()
     for (const stop of stops.splice(0).reverse()) await stop()
   })
 
@@ -111,6 +113,51 @@ describe('a BTP listener under overload', () => {
     const bytesInOneTurn = Math.max(...perTurn.values()) * frameLength
     expect(perTurn.size).toBeGreaterThan(10)
     expect(bytesInOneTurn).toBeLessThan(2 * 65_536 + frameLength)
+  })
+
+  const floodOf = async (requestWindow: number, receiver: LinkReceiver) => {
+    const { link, url } = await listen(receiver, { requestWindow })
+    const socket = await rawClient(url)
+    stops.push(() => socket.destroy())
+    socket.resume()
+    socket.write(loginFrame(TOKEN))
+    await waitFor('the login', () => link.connected)
+    const request = (id: number) =>
+      maskedFrame(BtpPacket.serializeMessage(id, [entry('ilp', Buffer.alloc(480))]))
+    socket.write(Buffer.concat(Array.from({ length: 3_000 }, (_, id) => request(id))))
+    return link
+  }
+
+  it('holds a peer with too many open requests, and reads on once they are answered', async () => {
+    const hold = vi.spyOn(WebSocketConnection.prototype, 'hold')
+    const receiver = new RecordingReceiver()
+    const open: number[] = []
+    let received = 0
+    receiver.prepare = (handle) => {
+      received++
+      open.push(handle)
+    }
+    const link = await floodOf(64, receiver)
+    await waitFor('the hold', () => hold.mock.calls.length > 0)
+    // Two chunks may have come before the socket stopped.
+    expect(received).toBeLessThan(64 + (2 * 65_536) / 480)
+    const answer = Buffer.from([14, 0])
+    receiver.prepare = (handle) => {
+      received++
+      link.sendReply(handle, answer, 0, answer.length)
+    }
+    for (const handle of open) link.sendReply(handle, answer, 0, answer.length)
+    await waitFor('the whole flood', () => received === 3_000)
+  })
+
+  it('never holds a peer for good, whose own answers may be what is waited for', async () => {
+    const hold = vi.spyOn(WebSocketConnection.prototype, 'hold')
+    const receiver = new RecordingReceiver()
+    let received = 0
+    receiver.prepare = () => void received++
+    await floodOf(64, receiver)
+    await waitFor('the whole flood', () => received === 3_000)
+    expect(hold.mock.calls.length).toBeGreaterThan(5)
   })
 
   it('tells the node that a slow reader is busy, then cuts it', async () => {
