@@ -57,7 +57,7 @@ export async function overloadCase({ rounds, seconds, say }: CaseOptions): Promi
         ? 'The connector has one core, all of the load the others.'
         : 'Connector and load share all cores.',
       `"capacity": closed loop, ${IN_FLIGHT_EACH} in flight each, before and after the rest; the mean counts. "flood": each offers the whole capacity. "hostile": two offer ${POLITE_SHARE} of a third of it each, the third ${HOSTILE_FACTOR} times what both offer.`,
-      'A payer whose socket is full loses the packet at its own end; that counts as offered and, like no answer, as "timeout" ("unsent" beyond 65,536 in flight). Books compare, to the unit, with what the payers were paid for.',
+      'A payer whose socket is full loses the packet at its own end; that counts as offered and as "busy" ("unsent" beyond 65,536 in flight). Books compare, to the unit, with what the payers were paid for.',
     ].join(' '),
     series,
     facts: Object.fromEntries(

@@ -45,9 +45,8 @@ export class BtpWire implements Wire {
     }
   }
 
-  send(payer: number, tag: number, packet: Buffer, start: number, end: number, expiresAtMs: number): void {
-    const outcome = this.#payers[payer]!.sendPrepare(tag, packet, start, end, expiresAtMs)
-    if (outcome !== SendOutcome.sent) this.#events.failed(payer, tag)
+  send(payer: number, tag: number, packet: Buffer, start: number, end: number, expiresAtMs: number): boolean {
+    return this.#payers[payer]!.sendPrepare(tag, packet, start, end, expiresAtMs) === SendOutcome.sent
   }
 
   async close(): Promise<void> {

@@ -39,8 +39,9 @@ export class HttpWire implements Wire {
   }
 
   /** The expiry is in the packet; over HTTP nothing else needs it. */
-  send(payer: number, tag: number, packet: Buffer, start: number, end: number): void {
+  send(payer: number, tag: number, packet: Buffer, start: number, end: number): boolean {
     this.#payers[payer]!.send(tag, packet, start, end)
+    return true
   }
 
   async close(): Promise<void> {

@@ -25,7 +25,7 @@ export interface WindowResult {
   seconds: number
   /** FULFILLs that the payers got and verified against the condition of their packet. */
   fulfilled: number
-  /** Anything else, by ILP code; `timeout` where no answer came, `wrong` where the preimage was not the packet's. */
+  /** Anything else, by ILP code; `timeout` where no answer came, `busy` where the wire took no more, `wrong` where the preimage was not the packet's. */
   failed: Record<string, number>
   /** Packets offered. */
   sent: number
@@ -62,9 +62,10 @@ export interface Wire {
   connect(): Promise<void>
   /**
    * Sends a Prepare for payer `payer`. The bytes are the caller's again on return. `tag` comes back with the answer;
-   * it is unique among packets in flight (an unsigned 32-bit number).
+   * it is unique among packets in flight (an unsigned 32-bit number). False when the wire takes no packet now: nothing
+   * will be heard of this one.
    */
-  send(payer: number, tag: number, packet: Buffer, start: number, end: number, expiresAtMs: number): void
+  send(payer: number, tag: number, packet: Buffer, start: number, end: number, expiresAtMs: number): boolean
   close(): Promise<void>
 }
 

@@ -10,6 +10,8 @@ import { Answer, Packets } from './packets.ts'
 export const ANSWER_GRACE_MS = 2_000
 /** How often expired packets are looked for, and how often the end of a window is. Milliseconds. */
 const SWEEP_MS = 250
+/** How long packets of an open loop are not even made once the wire has taken no more. Milliseconds. */
+const REFUSED_PAUSE_MS = 1
 const DRAIN_POLL_MS = 2
 /**
  * The first half of the warm-up of an open loop is a closed one with so many packets in flight: code that is not compiled
@@ -39,6 +41,8 @@ export class Traffic implements WireEvents {
   readonly #sentByPayer: Float64Array
   readonly #fulfilledByPayer: Float64Array
   readonly #everFulfilledByPayer: Float64Array
+  /** A payer whose wire took no more offers nothing until then, on the clock of `performance.now()`. */
+  readonly #refusedUntil: Float64Array
   #failed = new Map<string, number>()
   #packets: Packets | undefined
   #counter = 0
@@ -61,6 +65,7 @@ export class Traffic implements WireEvents {
     this.#sentByPayer = new Float64Array(accounts.addresses.length)
     this.#fulfilledByPayer = new Float64Array(accounts.addresses.length)
     this.#everFulfilledByPayer = new Float64Array(accounts.addresses.length)
+    this.#refusedUntil = new Float64Array(accounts.addresses.length)
     this.#wire = createWire(this)
   }
 
@@ -213,6 +218,10 @@ export class Traffic implements WireEvents {
     this.#payerInTurn = payer + 1 === this.#sentByPayer.length ? 0 : payer + 1
     const isMeasured = this.#isMeasured(dueAt)
     if (isMeasured) this.#sentByPayer[payer] = this.#sentByPayer[payer]! + 1
+    if (!this.#isClosedLoop && dueAt < this.#refusedUntil[payer]!) {
+      if (isMeasured) this.#countFailure('busy')
+      return
+    }
     const expiresAtMs = Date.now() + this.#expiresInMs
     const tag = this.#inFlight.take(payer, dueAt, expiresAtMs)
     if (tag === NO_TAG) {
@@ -222,7 +231,9 @@ export class Traffic implements WireEvents {
     const { conditions } = this.#inFlight
     const conditionAt = this.#inFlight.conditionAt(tag)
     const packet = this.#packets!.prepare(payer, this.#counter++, expiresAtMs, conditions, conditionAt)
-    this.#wire.send(payer, tag, packet, 0, packet.length, expiresAtMs)
+    if (this.#wire.send(payer, tag, packet, 0, packet.length, expiresAtMs)) return
+    this.#refusedUntil[payer] = performance.now() + REFUSED_PAUSE_MS
+    this.#giveUp(tag, 'busy')
   }
 
   #sweep(): void {
@@ -233,8 +244,8 @@ export class Traffic implements WireEvents {
     for (let i = 0; i < owed; i++) this.#offer(performance.now())
   }
 
-  #giveUp(tag: number): void {
-    if (this.#isMeasured(this.#inFlight.dueAt(tag))) this.#countFailure('timeout')
+  #giveUp(tag: number, kind: 'timeout' | 'busy' = 'timeout'): void {
+    if (this.#isMeasured(this.#inFlight.dueAt(tag))) this.#countFailure(kind)
     this.#inFlight.free(tag)
     if (this.#isClosedLoop) this.#owed++
   }

@@ -23,10 +23,14 @@ class LoopbackWire implements Wire {
     this.#answer = answer
   }
 
+  /** Takes nothing, as a socket whose peer does not read. */
+  isFull = false
+
   async connect(): Promise<void> {}
   async close(): Promise<void> {}
 
-  send(payer: number, tag: number, packet: Buffer, start: number, end: number): void {
+  send(payer: number, tag: number, packet: Buffer, start: number, end: number): boolean {
+    if (this.isFull) return false
     this.inFlight++
     this.inFlightMax = Math.max(this.inFlightMax, this.inFlight)
     const copy = Buffer.from(packet.subarray(start, end))
@@ -35,6 +39,7 @@ class LoopbackWire implements Wire {
       this.inFlight--
       this.#answer(this, payer, tag, copy)
     })
+    return true
   }
 
   fulfill(payer: number, tag: number, packet: Buffer): void {
@@ -104,6 +109,20 @@ describe('Traffic', () => {
     // Half of the window was stalled: packets of that time waited for up to 50 ms although none was sent in it.
     expect(result.latencyMs.max).toBeGreaterThan(45)
     expect(result.latencyMs.p99).toBeGreaterThan(30)
+  })
+
+  it('counts what the wire does not take in an open loop as offered and busy', async () => {
+    let answered = 0
+    const { result } = await run(
+      { pace: { kind: 'open', packetsPerSecond: 5_000 } },
+      (wire, payer, tag, packet) => {
+        wire.fulfill(payer, tag, packet)
+        wire.isFull = ++answered > 100
+      },
+    )
+    expect(result.failed.busy).toBeGreaterThan(0)
+    expect(result.sent).toBeGreaterThanOrEqual(499)
+    expect(result.fulfilled + result.failed.busy!).toBeGreaterThanOrEqual(result.sent - 1)
   })
 
   it('counts rejects by their code', async () => {
