@@ -9,7 +9,7 @@ module.exports = {
       from: {},
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
-    only('lib-is-a-leaf', '^src/lib/', '^(src/lib/|node_modules/|node:|[a-z_/]+$)'),
+    only('lib-is-a-leaf', '^src/lib/', '^(src/lib/|node_modules/|node:|[a-z0-9_/]+$)'),
     only('ilp-is-pure', '^src/ilp/', '^(src/(ilp|lib)/|node:buffer|buffer$|node:assert|assert$)'),
     only(
       'core-imports',

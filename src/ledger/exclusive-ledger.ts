@@ -24,13 +24,17 @@ import type {
   SettlementEntry,
 } from './ledger.ts'
 import { type LedgerAccountSpec, type PacketListener, ReserveOutcome } from './ledger.ts'
-import { LedgerFaultError, type LedgerStore, LedgerUnavailableError, RecordKind } from './ledger-store.ts'
+import {
+  BATCH_RECORDS_MAX,
+  LedgerFaultError,
+  type LedgerStore,
+  LedgerUnavailableError,
+  RecordKind,
+} from './ledger-store.ts'
 import { PacketSlab, PacketState } from './packet-slab.ts'
 import { SettlementDesk } from './settlement-desk.ts'
 import { within } from './within.ts'
 
-/** A batch of this size costs one flush of some 200 kB; more would only add latency. */
-const BATCH_RECORDS_MAX = 8192
 /** A healthy disk needs milliseconds; after this long value packets are refused until the batch lands. */
 const BATCH_SLOW_MS = 2_000
 const RETRY_MIN_MS = 50
@@ -42,7 +46,7 @@ const SLOTS_MAX = 65_536
 export interface ExclusiveLedgerOptions {
   /** Packets in flight: slots run from 0 to `slots - 1`. At most 65,536. */
   slots: number
-  /** Most records in one batch. Default 8,192, at least 2. */
+  /** Most records in one batch: 2 to 8,192, which is the default. */
   maxBatchRecords?: number
   /** A batch not booked for this long makes the ledger unavailable until it is. Default 2,000 ms. */
   batchSlowMs?: number

@@ -55,6 +55,9 @@ export interface SettlementOutcome {
   changed: boolean
 }
 
+/** Records in one batch, at most: one flush of some 200 kB; more would only add latency. */
+export const BATCH_RECORDS_MAX = 8_192
+
 /**
  * Fulfilled packets, one record each, in `count` entries of parallel arrays over one transferable buffer.
  * Same asset: Dr payer in, Cr payee out, Cr REVENUE in - out. Other asset: Dr payer in / Cr FX, Dr FX / Cr payee out.

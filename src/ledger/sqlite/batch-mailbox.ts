@@ -1,10 +1,7 @@
 import assert from 'node:assert'
-import type { PacketBatch } from '../ledger-store.ts'
+import { BATCH_RECORDS_MAX, type PacketBatch } from '../ledger-store.ts'
 import { packetColumns, recordsLength } from './packet-netting.ts'
 import type { RecordBatch } from './sqlite-books.ts'
-
-/** Records in one batch, at most. */
-export const MAILBOX_RECORDS_MAX = 8_192
 
 /** Places in the control words. */
 const BELL = 0
@@ -40,7 +37,7 @@ export class BatchMailbox {
     memory: MailboxMemory = {
       control: new SharedArrayBuffer(CONTROL_WORDS * 4),
       header: new SharedArrayBuffer(16),
-      records: new SharedArrayBuffer(recordsLength(MAILBOX_RECORDS_MAX)),
+      records: new SharedArrayBuffer(recordsLength(BATCH_RECORDS_MAX)),
     },
   ) {
     this.memory = memory
@@ -50,7 +47,7 @@ export class BatchMailbox {
 
   /** Main thread: copies a batch in and wakes the worker. None may be under way. */
   put({ firstSequence, count, closedAtMs, ...columns }: PacketBatch): void {
-    assert(count <= MAILBOX_RECORDS_MAX, 'batch is too large for the worker')
+    assert(count <= BATCH_RECORDS_MAX, 'batch is too large for the worker')
     assert(Atomics.load(this.#control, BATCH) === EMPTY, 'a batch is under way already')
     const { records } = this.memory
     new BigUint64Array(records, 0, count).set(columns.inAmount.subarray(0, count))
