@@ -76,7 +76,7 @@ async function startTigerBeetle(): Promise<TigerBeetleServer> {
   if (binary === undefined) {
     throw new Error('there is no TigerBeetle server: put "tigerbeetle" on the PATH or set TIGERBEETLE_BIN')
   }
-  return await TigerBeetleServer.start(binary)
+  return await TigerBeetleServer.start(binary, 'production')
 }
 
 async function startNode(

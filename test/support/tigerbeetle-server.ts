@@ -34,20 +34,23 @@ export class TigerBeetleServer {
   readonly #binary: string
   readonly #directory: string
   readonly #file: string
+  readonly #flags: readonly string[]
   #child: ChildProcess | undefined
   #port = 0
 
-  private constructor(binary: string) {
+  private constructor(binary: string, flags: readonly string[]) {
+    this.#flags = flags
     this.#binary = binary
     this.#directory = mkdtempSync(join(tmpdir(), 'causeway-tigerbeetle-'))
     this.#file = join(this.#directory, '0_0.tigerbeetle')
   }
 
-  static async start(binary: string): Promise<TigerBeetleServer> {
-    const server = new TigerBeetleServer(binary)
+  /** With small messages and caches; `production`: as it is deployed, which takes some seconds and 1.5 GB more. */
+  static async start(binary: string, kind: 'development' | 'production' = 'development') {
+    const server = new TigerBeetleServer(binary, kind === 'development' ? ['--development'] : [])
     try {
       const identity = ['--cluster=0', '--replica=0', '--replica-count=1']
-      await promisify(execFile)(binary, ['format', ...identity, '--development', server.#file])
+      await promisify(execFile)(binary, ['format', ...identity, ...server.#flags, server.#file])
       await server.#launch()
       return server
     } catch (error) {
@@ -95,7 +98,7 @@ export class TigerBeetleServer {
   async #launch(): Promise<void> {
     const isFirst = this.#port === 0
     const addresses = isFirst ? '0' : this.address
-    const args = ['start', `--addresses=${addresses}`, '--development', this.#file]
+    const args = ['start', `--addresses=${addresses}`, ...this.#flags, this.#file]
     // The server ends by itself when this process, and so its standard input, is gone.
     const child = spawn(this.#binary, args, { stdio: ['pipe', 'pipe', 'ignore'] })
     this.#child = child
