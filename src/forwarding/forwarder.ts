@@ -21,6 +21,7 @@ import { InFlight, NO_SLOT, SlotState } from './in-flight.ts'
 import { Intake, type RouteFinder, type Way } from './intake.ts'
 import type { NodeAddress } from './node-address.ts'
 import type { NodeStats } from './node-stats.ts'
+import { SettlementMessages } from './settlement-messages.ts'
 import { observeLatency } from './stats.ts'
 
 /** Packets held for the ledger may take this much memory before new ones get T03: 256 MiB. */
@@ -56,6 +57,7 @@ export interface ForwarderDeps {
  * back; its expiry kept. See docs/architecture.md, "One packet". Nothing here allocates per packet.
  */
 export class Forwarder implements PacketListener {
+  readonly settlementMessages: SettlementMessages
   readonly #relayAfterCommit: boolean
   readonly #deps: ForwarderDeps
   readonly #faults: Faults
@@ -80,7 +82,9 @@ export class Forwarder implements PacketListener {
     this.#faults = new Faults(deps)
     this.#answers = new Answers({ ...deps, faults: this.#faults })
     const onward = (view: PrepareView, way: Way) => this.#dispatch(view, way)
-    this.#intake = new Intake({ ...deps, answers: this.#answers, onward })
+    this.settlementMessages = new SettlementMessages({ answers: this.#answers, clock: deps.clock })
+    const { settlementMessages } = this
+    this.#intake = new Intake({ ...deps, answers: this.#answers, settlementMessages, onward })
     deps.ledger.listener = this
   }
 

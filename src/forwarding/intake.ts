@@ -3,6 +3,7 @@ import { ErrorCode } from '../ilp/error-code.ts'
 import { PEER_PROTOCOL_FULFILLMENT } from '../ilp/ildcp.ts'
 import type { PrepareView } from '../ilp/packet-view.ts'
 import { createPrepareView, parsePrepare } from '../ilp/parse-packet.ts'
+import { PeerAddress } from '../ilp/peer-addresses.ts'
 import { PING_CONDITION, PING_FULFILLMENT } from '../ilp/ping.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { RateProvider } from '../rates/rate-provider.ts'
@@ -12,6 +13,7 @@ import { conversionOf } from './conversion-of.ts'
 import type { NodeAddress } from './node-address.ts'
 import type { NodeStats } from './node-stats.ts'
 import { answerPeerRequest } from './peer-protocol.ts'
+import type { SettlementMessages } from './settlement-messages.ts'
 import { countFault } from './stats.ts'
 
 /** Finds the account behind an address by longest prefix; `self` for our own address. */
@@ -37,6 +39,7 @@ export interface IntakeDeps {
   clock: Clock
   self: Account
   answers: Answers
+  settlementMessages: SettlementMessages
   /** Takes over a Prepare that is to be forwarded. Both arguments are valid during the call only. */
   onward(view: PrepareView, way: Way): void
 }
@@ -157,6 +160,11 @@ export class Intake {
         ErrorCode.badRequest,
         'peer protocol requests carry no money',
       )
+    }
+    if (destination === PeerAddress.settle) {
+      const { dataOffset, dataLength, expiresAtMs } = this.#prepare
+      const message = Buffer.from(buffer.subarray(dataOffset, dataOffset + dataLength))
+      return this.#deps.settlementMessages.take(payer, handle, message, expiresAtMs)
     }
     const answer = answerPeerRequest(destination, payer, this.#deps.address)
     if ('code' in answer) return this.#answers.refuse(payer, handle, answer.code, answer.message)

@@ -1,7 +1,6 @@
 import type { IlpAddress } from '../ilp/address.ts'
 import { ErrorCode } from '../ilp/error-code.ts'
 import { encodeIldcpReply, ILDCP_DESTINATION } from '../ilp/ildcp.ts'
-import { PeerAddress } from '../ilp/peer-addresses.ts'
 import type { Account } from './account.ts'
 import type { NodeAddress } from './node-address.ts'
 
@@ -10,14 +9,11 @@ export type PeerAnswer = { data: Buffer } | { code: ErrorCode; message: string }
 
 const ROUTE_PREFIX = 'peer.route.'
 
-/** Serves the peer protocols; none of them is ever forwarded (RFC 15, `peer.`). */
+/** Serves the peer protocols that are answered at once; none is ever forwarded (RFC 15, `peer.`). */
 export function answerPeerRequest(destination: string, account: Account, address: NodeAddress): PeerAnswer {
   if (destination === ILDCP_DESTINATION) return answerIldcp(account, address)
   if (destination.startsWith(ROUTE_PREFIX)) {
     return { code: ErrorCode.badRequest, message: 'route exchange is not enabled for this account' }
-  }
-  if (destination === PeerAddress.settle) {
-    return { code: ErrorCode.badRequest, message: 'no settlement engine is configured for this account' }
   }
   return { code: ErrorCode.invalidPacket, message: 'unknown peer protocol' }
 }
