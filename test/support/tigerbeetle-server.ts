@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
-const START_DEADLINE_MS = 20_000
+const START_DEADLINE_MS = 60_000
 const CONNECT_PAUSE_MS = 20
 
 /** The server program named by `TIGERBEETLE_BIN`, or the one on the PATH. */
