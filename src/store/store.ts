@@ -10,6 +10,73 @@ const MIGRATIONS: readonly string[] = [
      prefix TEXT PRIMARY KEY,
      peer_id TEXT NOT NULL
    ) STRICT;`,
+  // The settlement journal: src/settlement/settlement-journal.ts. Amounts are decimal text; rows are never deleted.
+  `CREATE TABLE settlement_sequence (
+     value INTEGER NOT NULL
+   ) STRICT;
+   INSERT INTO settlement_sequence VALUES (0);
+   CREATE TABLE settlements_out (
+     id TEXT PRIMARY KEY,
+     sequence INTEGER NOT NULL UNIQUE,
+     account_id TEXT NOT NULL,
+     engine TEXT NOT NULL,
+     asset_code TEXT NOT NULL,
+     asset_scale INTEGER NOT NULL,
+     amount TEXT NOT NULL,
+     engine_amount TEXT NOT NULL,
+     engine_scale INTEGER NOT NULL,
+     cause TEXT NOT NULL,
+     state TEXT NOT NULL,
+     reason TEXT,
+     created_ms INTEGER NOT NULL,
+     updated_ms INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX settlements_out_account ON settlements_out (account_id, sequence);
+   CREATE INDEX settlements_out_open ON settlements_out (account_id, sequence)
+     WHERE state NOT IN ('settled', 'refused');
+   CREATE TABLE settlement_credits (
+     engine TEXT NOT NULL,
+     id TEXT NOT NULL,
+     sequence INTEGER NOT NULL UNIQUE,
+     told_account_id TEXT,
+     account_id TEXT,
+     asset_code TEXT NOT NULL,
+     amount TEXT NOT NULL,
+     scale INTEGER NOT NULL,
+     sender TEXT,
+     booked TEXT,
+     booked_scale INTEGER,
+     state TEXT NOT NULL,
+     reason TEXT,
+     created_ms INTEGER NOT NULL,
+     updated_ms INTEGER NOT NULL,
+     PRIMARY KEY (engine, id)
+   ) STRICT;
+   CREATE INDEX settlement_credits_account ON settlement_credits (account_id, sequence);
+   CREATE INDEX settlement_credits_open ON settlement_credits (sequence)
+     WHERE state NOT IN ('booked', 'suspended');
+   CREATE TABLE settlement_remainders (
+     account_id TEXT NOT NULL,
+     engine TEXT NOT NULL,
+     asset_code TEXT NOT NULL,
+     amount TEXT NOT NULL,
+     scale INTEGER NOT NULL,
+     PRIMARY KEY (account_id, engine, asset_code)
+   ) STRICT;
+   CREATE TABLE settlement_totals (
+     kind TEXT NOT NULL,
+     engine TEXT NOT NULL,
+     account_id TEXT NOT NULL,
+     asset_code TEXT NOT NULL,
+     scale INTEGER NOT NULL,
+     amount TEXT NOT NULL,
+     PRIMARY KEY (engine, account_id, kind, asset_code, scale)
+   ) STRICT;
+   CREATE TABLE settlement_pauses (
+     account_id TEXT PRIMARY KEY,
+     reason TEXT NOT NULL,
+     since_ms INTEGER NOT NULL
+   ) STRICT;`,
 ]
 
 /** Milliseconds a write waits for another process that holds the file. */

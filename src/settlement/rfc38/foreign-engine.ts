@@ -1,0 +1,139 @@
+import type { Quantity } from '../engine.ts'
+import { EngineUnavailableError, MessageRefusedError } from '../engine.ts'
+import { DeliveryFailure } from './delivery-queue.ts'
+import { NoReplyError, type Rfc38HttpClient, type Rfc38Reply } from './rfc38-http-client.ts'
+import { MESSAGE_LENGTH_MAX } from './rfc38-http-server.ts'
+import { compareQuantities, quantityBody, readQuantityBody } from './rfc38-quantity.ts'
+
+/** What is read of replies that carry a Quantity, an error text or nothing. Bytes. */
+const REPLY_LENGTH_MAX = 8_192
+/** How much of an error text is kept, characters. */
+const DETAIL_LENGTH_MAX = 200
+
+/**
+ * What the engine made of a request to settle. `taken`: acknowledged for good. `refused`: it was heard and not
+ * acknowledged. No reply at all is an exception.
+ */
+export type SettleAnswer =
+  | { readonly kind: 'taken'; readonly echo: Quantity | undefined }
+  | { readonly kind: 'unknown-account' }
+  | { readonly kind: 'refused'; readonly status: number; readonly failure: DeliveryFailure }
+
+/** The calls of RFC 38 to a foreign engine, and what their answers mean. */
+export class ForeignEngine {
+  readonly #client: Rfc38HttpClient
+
+  constructor(client: Rfc38HttpClient) {
+    this.#client = client
+  }
+
+  /** @throws DeliveryFailure or NoReplyError when it is to be repeated */
+  async setUp(accountId: string, signal: AbortSignal): Promise<void> {
+    const reply = await this.#client.call({
+      method: 'POST',
+      path: '/accounts',
+      body: JSON.stringify({ id: accountId }),
+      contentType: 'application/json',
+      accept: 'application/json',
+      replyLengthMax: REPLY_LENGTH_MAX,
+      signal,
+    })
+    // 409 comes from engines that do not take an account twice.
+    if (isSuccess(reply.status) || reply.status === 409) return
+    throw failureOf('set up the account', reply)
+  }
+
+  /** @throws DeliveryFailure or NoReplyError when it is to be repeated */
+  async remove(accountId: string, signal: AbortSignal): Promise<void> {
+    const reply = await this.#client.call({
+      method: 'DELETE',
+      path: accountPath(accountId),
+      replyLengthMax: REPLY_LENGTH_MAX,
+      signal,
+    })
+    if (isSuccess(reply.status) || reply.status === 404) return
+    throw failureOf('delete the account', reply)
+  }
+
+  /** @throws NoReplyError when it is not known whether the engine heard it */
+  async settle(
+    accountId: string,
+    quantity: Quantity,
+    key: string,
+    signal: AbortSignal,
+  ): Promise<SettleAnswer> {
+    const reply = await this.#client.call({
+      method: 'POST',
+      path: `${accountPath(accountId)}/settlements`,
+      body: quantityBody(quantity),
+      contentType: 'application/json',
+      accept: 'application/json',
+      idempotencyKey: key,
+      replyLengthMax: REPLY_LENGTH_MAX,
+      signal,
+    })
+    const echo = readQuantityBody(reply.body)
+    // Any page on a wrong port answers 200: that counts only when it repeats the quantity.
+    const repeated = echo !== undefined && compareQuantities(echo, quantity) === 0
+    if (reply.status === 201 || (reply.status === 200 && repeated)) return { kind: 'taken', echo }
+    if (reply.status === 404) return { kind: 'unknown-account' }
+    return { kind: 'refused', status: reply.status, failure: failureOf('take the settlement', reply) }
+  }
+
+  /**
+   * @throws MessageRefusedError for an answer 4xx
+   * @throws EngineUnavailableError for any other, and when none came
+   */
+  async message(accountId: string, message: Buffer): Promise<Buffer | 'unknown-account'> {
+    let reply: Rfc38Reply
+    try {
+      reply = await this.#client.call({
+        method: 'POST',
+        path: `${accountPath(accountId)}/messages`,
+        body: message,
+        contentType: 'application/octet-stream',
+        accept: 'application/octet-stream',
+        replyLengthMax: MESSAGE_LENGTH_MAX,
+      })
+    } catch (error) {
+      if (error instanceof NoReplyError) throw new EngineUnavailableError(error.message, { cause: error })
+      throw error
+    }
+    if (isSuccess(reply.status)) return reply.body
+    if (reply.status === 404) return 'unknown-account'
+    const text = `the engine did not take the message: ${describe(reply)}`
+    if (isRefusal(reply.status)) throw new MessageRefusedError(`http-${reply.status}`, text)
+    throw new EngineUnavailableError(text)
+  }
+}
+
+function accountPath(accountId: string): string {
+  return `/accounts/${encodeURIComponent(accountId)}`
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status <= 299
+}
+
+/** 4xx that speaks of the message, and not of our credentials or of the moment. */
+function isRefusal(status: number): boolean {
+  return status >= 400 && status <= 499 && ![401, 403, 408, 425, 429].includes(status)
+}
+
+function failureOf(what: string, reply: Rfc38Reply): DeliveryFailure {
+  // Time heals what the server answers for, haste and requests that overtook one another; the rest needs a person.
+  const alarm = reply.status < 500 && ![408, 409, 425, 429].includes(reply.status)
+  return new DeliveryFailure(`the engine did not ${what}: ${describe(reply)}`, {
+    notBeforeMs: reply.retryAfterMs,
+    alarm,
+  })
+}
+
+function describe(reply: Rfc38Reply): string {
+  const detail = reply.body
+    .toString('utf8')
+    .slice(0, DETAIL_LENGTH_MAX)
+    .replace(/[^\x20-\x7e]+/g, ' ')
+    .trim()
+  return detail === '' ? `HTTP ${reply.status}` : `HTTP ${reply.status}, ${detail}`
+}

@@ -1,0 +1,32 @@
+import type { Logger } from '../lib/logger.ts'
+
+/** What an operator must look at. */
+export const SETTLEMENT_ALARMS = {
+  refused: 'an engine refused a settlement for good',
+  conflict: 'an engine knows a settlement id with other fields',
+  contradiction: 'an engine told an end that contradicts what is known',
+  books: 'the ledger refuses what the journal says',
+  difference: 'ledger, journal and engine do not agree',
+} as const
+export type SettlementAlarm = keyof typeof SETTLEMENT_ALARMS
+
+/** Counts alarms since start and logs each. */
+export class SettlementAlarms {
+  readonly counts: Record<SettlementAlarm, number> = {
+    refused: 0,
+    conflict: 0,
+    contradiction: 0,
+    books: 0,
+    difference: 0,
+  }
+  readonly #logger: Logger
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  raise(alarm: SettlementAlarm, fields: Record<string, unknown>): void {
+    this.counts[alarm]++
+    this.#logger.error(`alarm: ${SETTLEMENT_ALARMS[alarm]}`, fields)
+  }
+}

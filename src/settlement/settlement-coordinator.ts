@@ -1,0 +1,343 @@
+import type { LedgerAccount } from '../ledger/ledger.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Logger } from '../lib/logger.ts'
+import { within } from '../lib/within.ts'
+import type { SettlementMetrics } from '../observability/settlement-metrics.ts'
+import { AccountSettler } from './account-settler.ts'
+import { BackOff } from './back-off.ts'
+import { ChannelMetrics } from './channel-metrics.ts'
+import type { EngineAccount, EngineHost, SettlementEngine } from './engine.ts'
+import { IncomingCredits } from './incoming-credits.ts'
+import { OrderCarrier } from './order-carrier.ts'
+import type { OutgoingSettlement } from './outgoing-journal.ts'
+import type { SettlementAlarms } from './settlement-alarms.ts'
+import { SettlementIds } from './settlement-ids.ts'
+import type { SettlementJournal } from './settlement-journal.ts'
+import type { SettlementLedger } from './settlement-ledger.ts'
+import { SettlementRefusal } from './settlement-refusal.ts'
+import { checkTerms, type SettlementTerms } from './settlement-terms.ts'
+import type { SuspenseBooks } from './suspense-books.ts'
+
+/** How soon a balance that moved is looked at, and how exactly retries and intervals are kept. */
+const TICK_MS = 250
+/** Engines store an order before they answer; a network call of theirs must not stand in between for longer. */
+const HAND_OVER_DEADLINE_MS = 30_000
+const STOP_DEADLINE_MS = 10_000
+const CREDIT_BACK_OFF = { firstMs: 1_000, maxMs: 60_000 }
+/** Gauges of channels are scraped every 10 to 60 seconds. */
+const CHANNELS_EVERY_MS = 5_000
+
+/** An account that settles. */
+export interface SettledAccount {
+  account: LedgerAccount
+  terms: SettlementTerms
+  ownAddress: string | undefined
+  peerAddress: string | undefined
+  /** `settlement.options` of the account, for the engine. */
+  options: Record<string, unknown>
+}
+
+export interface SettlementCoordinatorOptions {
+  /** Default 30,000 ms. */
+  handOverDeadlineMs?: number
+  /** Milliseconds between looks at what is due; 0: only when `tick` is called. Default 250. */
+  tickMs?: number
+  /** How long `stop` waits for steps under way. Default 10,000 ms. */
+  stopDeadlineMs?: number
+}
+
+export interface SettlementCoordinatorDeps {
+  journal: SettlementJournal
+  ledger: SettlementLedger
+  suspense: SuspenseBooks
+  clock: Clock
+  logger: Logger
+  metrics: SettlementMetrics
+  alarms: SettlementAlarms
+  /** A settlement message to the account's peer: `EngineHost.send`. */
+  send(accountId: string, message: Buffer): Promise<Buffer>
+}
+
+/**
+ * Decides when accounts settle, and is the node as its engines see it.
+ *
+ * Order of a start: store and ledger; `addAccount` for every configured account; `start`; then, for each engine, its
+ * own `start` and `addEngine`. Engines get their `EngineHost` from `host` before that. So no engine tells of an account
+ * that is not there yet. Later, accounts come and go by `addAccount` and `removeAccount`.
+ */
+export class SettlementCoordinator {
+  readonly credits: IncomingCredits
+  readonly #options: Required<SettlementCoordinatorOptions>
+  readonly #deps: SettlementCoordinatorDeps
+  readonly #carrier: OrderCarrier
+  readonly #ids: SettlementIds
+  readonly #engines = new Map<string, SettlementEngine>()
+  readonly #channelMetrics: ChannelMetrics
+  readonly #accounts = new Map<string, SettledAccount>()
+  /** One per account that settles or has orders which have not ended. */
+  readonly #settlers = new Map<string, AccountSettler>()
+  readonly #creditBackOff = new BackOff(CREDIT_BACK_OFF)
+  #creditWork: Promise<void> | undefined
+  #creditsOpen = false
+  #channelsAtMs = 0
+  #running = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: SettlementCoordinatorOptions, deps: SettlementCoordinatorDeps) {
+    this.#options = {
+      handOverDeadlineMs: HAND_OVER_DEADLINE_MS,
+      tickMs: TICK_MS,
+      stopDeadlineMs: STOP_DEADLINE_MS,
+      ...options,
+    }
+    this.#deps = deps
+    this.#ids = new SettlementIds(deps.clock)
+    this.#channelMetrics = new ChannelMetrics(deps.metrics)
+    this.#carrier = new OrderCarrier(
+      { handOverDeadlineMs: this.#options.handOverDeadlineMs },
+      { ...deps, journal: deps.journal.outgoing, engine: (name) => this.#engines.get(name) },
+    )
+    this.credits = new IncomingCredits({
+      ...deps,
+      journal: deps.journal.credits,
+      account: (id) => this.#accounts.get(id)?.account,
+    })
+  }
+
+  /** Takes up everything unfinished. The store and the ledger are open, the configured accounts added. */
+  start(): void {
+    this.#running = true
+    for (const accountId of this.#deps.journal.outgoing.openAccounts()) this.#settler(accountId)
+    this.#creditsOpen = this.credits.hasOpen
+    const { tickMs } = this.#options
+    if (tickMs > 0) this.#timer = setInterval(() => this.tick(), tickMs)
+    this.#timer?.unref()
+    this.tick()
+  }
+
+  /** Lets the steps under way finish, within a bounded time; the next start takes up the rest. Idempotent. */
+  async stop(): Promise<void> {
+    this.#running = false
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    const { stopDeadlineMs } = this.#options
+    const stopped = Promise.all([...[...this.#settlers.values()].map((s) => s.stop()), this.#creditWork])
+    try {
+      await within(stopped, stopDeadlineMs, () => new Error(`not done within ${stopDeadlineMs} ms`))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#deps.logger.warn('settlement stopped with steps under way: the next start takes them up', {
+        reason,
+      })
+    }
+  }
+
+  /** Looks at what is due. Called by the coordinator's own timer, and by tests with a clock of their own. */
+  tick(): void {
+    if (!this.#running) return
+    const now = this.#deps.clock.now()
+    for (const settler of this.#settlers.values()) settler.tick(now)
+    if (this.#creditsOpen && this.#creditBackOff.isDue(now)) this.#finishCredits()
+    if (now - this.#channelsAtMs >= CHANNELS_EVERY_MS) {
+      this.#channelsAtMs = now
+      for (const engine of this.#engines.values()) this.#channelMetrics.update(engine.name, engine.channels())
+    }
+  }
+
+  /** Resolves when nothing is being done: for tests and for tools that settle once. */
+  async idle(): Promise<void> {
+    await Promise.all([...[...this.#settlers.values()].map((settler) => settler.idle()), this.#creditWork])
+  }
+
+  /** The node, as the engine of that name sees it. */
+  host(engineName: string): EngineHost {
+    return {
+      credit: async (credit) => {
+        this.#checkRunning()
+        try {
+          await this.credits.credit(engineName, credit)
+        } catch (error) {
+          this.#creditsOpen = true
+          throw error
+        }
+        if (credit.accountId !== undefined) this.balanceChanged(credit.accountId)
+      },
+      settled: async (orderId) => this.#ended(engineName, orderId, 'carried-out', undefined),
+      refused: async (orderId, reason) => this.#ended(engineName, orderId, 'declined', reason),
+      send: (accountId, message) => this.#deps.send(accountId, message),
+    }
+  }
+
+  /** The engine has started: it serves its accounts, and orders go to it. */
+  async addEngine(engine: SettlementEngine): Promise<void> {
+    this.#engines.set(engine.name, engine)
+    const accounts = [...this.#accounts.values()].filter(({ terms }) => terms.engine === engine.name)
+    const tokens = new Set(accounts.map(({ account }) => account.assetCode))
+    this.#deps.metrics.declareMethod(engine.name, [...tokens])
+    for (const account of accounts) await engine.openAccount(engineAccount(account))
+    for (const settler of this.#settlers.values()) settler.engineReady()
+    this.tick()
+  }
+
+  engine(name: string): SettlementEngine | undefined {
+    return this.#engines.get(name)
+  }
+
+  get engines(): readonly SettlementEngine[] {
+    return [...this.#engines.values()]
+  }
+
+  /**
+   * Adds an account that settles, or changes its terms. Its ledger account is open.
+   * @throws SettlementRefusal when the terms contradict each other
+   * @throws EngineConfigError when the engine, if it runs, does not take its options
+   */
+  async addAccount(settled: SettledAccount): Promise<void> {
+    checkTerms(settled.terms)
+    const { account, terms } = settled
+    const before = this.#accounts.get(account.id)
+    this.#accounts.set(account.id, settled)
+    const engine = this.#engines.get(terms.engine)
+    try {
+      await engine?.openAccount(engineAccount(settled))
+    } catch (error) {
+      if (before === undefined) this.#accounts.delete(account.id)
+      else this.#accounts.set(account.id, before)
+      throw error
+    }
+    if (before !== undefined && before.terms.engine !== terms.engine) {
+      await this.#engines.get(before.terms.engine)?.closeAccount(account.id)
+    }
+    if (engine !== undefined) this.#deps.metrics.declareMethod(engine.name, [account.assetCode])
+    this.#settler(account.id).configure(account, terms)
+    this.tick()
+  }
+
+  /** No new settlements; orders under way are carried to their end. */
+  async removeAccount(accountId: string): Promise<void> {
+    const settled = this.#accounts.get(accountId)
+    if (settled === undefined) return
+    this.#accounts.delete(accountId)
+    this.#settler(accountId).configure(settled.account, undefined)
+    await this.#engines.get(settled.terms.engine)?.closeAccount(accountId)
+  }
+
+  settledAccount(accountId: string): SettledAccount | undefined {
+    return this.#accounts.get(accountId)
+  }
+
+  get settledAccounts(): readonly SettledAccount[] {
+    return [...this.#accounts.values()]
+  }
+
+  /** The account's balance has moved. Costs a look-up; the rest happens at the next tick. */
+  balanceChanged(accountId: string): void {
+    this.#settlers.get(accountId)?.balanceChanged()
+  }
+
+  /**
+   * Settles `amount`, or what is above `settleTo`, without waiting for the threshold. Resolves when it is stored.
+   * @throws SettlementRefusal when that cannot be
+   */
+  async settleNow(accountId: string, amount?: bigint): Promise<OutgoingSettlement[]> {
+    this.#checkRunning()
+    if (amount !== undefined && amount <= 0n) throw new SettlementRefusal('invalid', 'amount must be above 0')
+    return await this.#existing(accountId).settleNow(amount)
+  }
+
+  /** No new settlements, and none is handed over, until `resume`, over restarts too. What an engine has goes on. */
+  pause(accountId: string, reason: string): void {
+    this.#existing(accountId)
+    this.#deps.journal.pause(accountId, reason)
+    this.#deps.logger.warn('settlement paused', { accountId, reason })
+  }
+
+  resume(accountId: string): void {
+    const settler = this.#existing(accountId)
+    this.#deps.journal.resume(accountId)
+    this.#deps.logger.info('settlement resumed', { accountId })
+    void settler.wake()
+  }
+
+  /** When the account's next retry is due, milliseconds since the epoch; undefined when nothing has failed. */
+  retryAtMs(accountId: string): number | undefined {
+    return this.#settlers.get(accountId)?.retryAtMs
+  }
+
+  #existing(accountId: string): AccountSettler {
+    const settler = this.#settlers.get(accountId)
+    if (settler !== undefined) return settler
+    throw new SettlementRefusal('not-found', `account "${accountId}" has no settlement configured`)
+  }
+
+  #settler(accountId: string): AccountSettler {
+    let settler = this.#settlers.get(accountId)
+    if (settler === undefined) {
+      settler = new AccountSettler(accountId, {
+        ...this.#deps,
+        carrier: this.#carrier,
+        ids: this.#ids,
+        engine: (name) => this.#engines.get(name),
+      })
+      this.#settlers.set(accountId, settler)
+    }
+    return settler
+  }
+
+  /** An engine told how an order ended. Durable when this returns; the ledger follows. */
+  #ended(
+    engineName: string,
+    orderId: string,
+    state: 'carried-out' | 'declined',
+    reason: string | undefined,
+  ): void {
+    this.#checkRunning()
+    const { journal, alarms } = this.#deps
+    const order = journal.outgoing.get(orderId)
+    const ends = state === 'carried-out' ? ['carried-out', 'settled'] : ['declined', 'refused']
+    const known = order?.engine === engineName ? order : undefined
+    if (known !== undefined && ends.includes(known.state)) return
+    if (known === undefined || (known.state !== 'held' && known.state !== 'handed-over')) {
+      const is = known?.state ?? 'unknown'
+      alarms.raise('contradiction', { settlementId: orderId, engine: engineName, is, told: state })
+      throw new Error(`order ${orderId} is ${is}: it cannot be ${state}`)
+    }
+    journal.outgoing.advance(orderId, state, reason)
+    if (state === 'declined') {
+      alarms.raise('refused', {
+        settlementId: orderId,
+        accountId: known.accountId,
+        engine: engineName,
+        reason,
+      })
+    }
+    void this.#settler(known.accountId).wake()
+  }
+
+  #finishCredits(): void {
+    this.#creditWork ??= this.credits
+      .takeUp()
+      .then(
+        () => {
+          this.#creditsOpen = this.credits.hasOpen
+          this.#creditBackOff.succeeded()
+        },
+        (error: Error) => {
+          this.#creditBackOff.failed(this.#deps.clock.now())
+          this.#deps.logger.warn('credits wait for the ledger', { reason: error.message })
+        },
+      )
+      .finally(() => {
+        this.#creditWork = undefined
+      })
+  }
+
+  #checkRunning(): void {
+    if (!this.#running) throw new SettlementRefusal('unavailable', 'settlement is not running: tell it again')
+  }
+}
+
+function engineAccount({ account, ownAddress, peerAddress, options }: SettledAccount): EngineAccount {
+  const { id, assetCode, assetScale } = account
+  return { id, assetCode, assetScale, ownAddress, peerAddress, options }
+}
