@@ -21,6 +21,11 @@ module.exports = {
       '^plugins/([^/]+)/',
       '^(plugins/$1/|src/(ilp|lib)/|src/peers/link\\.ts|node_modules/|[a-z_/:]+$)',
     ),
+    only(
+      'engines-import-the-contract',
+      '^settlement-engines/([^/]+)/',
+      '^(settlement-engines/$1/|src/lib/|src/settlement/engine\\.ts|node_modules/|[a-z0-9_/:]+$)',
+    ),
     {
       name: 'admin-and-cli-stay-outside',
       severity: 'error',

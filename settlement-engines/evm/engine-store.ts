@@ -1,0 +1,155 @@
+import { DatabaseSync } from 'node:sqlite'
+
+/** Applied in order, each in its own transaction; `user_version` counts those done. Never change one that shipped. */
+const MIGRATIONS: readonly string[] = [
+  // Amounts are decimal text: wei do not fit SQLite's integers.
+  `CREATE TABLE nonces (
+     chain_id INTEGER NOT NULL,
+     address TEXT NOT NULL,
+     first INTEGER NOT NULL,
+     next INTEGER NOT NULL,
+     halted TEXT,
+     PRIMARY KEY (chain_id, address)
+   ) STRICT;
+   CREATE TABLE intents (
+     purpose TEXT PRIMARY KEY,
+     chain_id INTEGER NOT NULL,
+     address TEXT NOT NULL,
+     recipient TEXT NOT NULL,
+     value TEXT NOT NULL,
+     data TEXT NOT NULL,
+     gas_limit TEXT,
+     fee_budget TEXT NOT NULL,
+     urgency TEXT NOT NULL,
+     deadline_ms INTEGER,
+     created_ms INTEGER NOT NULL,
+     cancelled INTEGER NOT NULL DEFAULT 0,
+     state TEXT NOT NULL CHECK (state IN ('queued', 'pending', 'done')),
+     outcome TEXT,
+     outcome_hash TEXT
+   ) STRICT;
+   CREATE INDEX intents_unfinished ON intents (chain_id, address, created_ms) WHERE state <> 'done';
+   CREATE TABLE transactions (
+     chain_id INTEGER NOT NULL,
+     address TEXT NOT NULL,
+     nonce INTEGER NOT NULL,
+     purpose TEXT NOT NULL REFERENCES intents (purpose),
+     gas_limit TEXT NOT NULL,
+     signed_block INTEGER NOT NULL,
+     state TEXT NOT NULL CHECK (state IN ('open', 'final', 'dead')),
+     final_hash TEXT,
+     final_block INTEGER,
+     PRIMARY KEY (chain_id, address, nonce)
+   ) STRICT;
+   CREATE UNIQUE INDEX transactions_one_per_purpose ON transactions (purpose) WHERE state <> 'dead';
+   CREATE INDEX transactions_open ON transactions (chain_id, address, nonce) WHERE state = 'open';
+   CREATE TABLE attempts (
+     hash TEXT PRIMARY KEY,
+     chain_id INTEGER NOT NULL,
+     address TEXT NOT NULL,
+     nonce INTEGER NOT NULL,
+     kind TEXT NOT NULL CHECK (kind IN ('call', 'cancel')),
+     raw TEXT NOT NULL,
+     max_fee TEXT NOT NULL,
+     priority_fee TEXT NOT NULL,
+     created_ms INTEGER NOT NULL,
+     sent_ms INTEGER,
+     FOREIGN KEY (chain_id, address, nonce) REFERENCES transactions (chain_id, address, nonce)
+   ) STRICT;
+   CREATE INDEX attempts_by_nonce ON attempts (chain_id, address, nonce);
+   CREATE TABLE cursors (
+     name TEXT PRIMARY KEY,
+     block INTEGER NOT NULL,
+     hash TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE seen_logs (
+     cursor TEXT NOT NULL,
+     block INTEGER NOT NULL,
+     block_hash TEXT NOT NULL,
+     transaction_hash TEXT NOT NULL,
+     log_index INTEGER NOT NULL,
+     PRIMARY KEY (cursor, block, block_hash, transaction_hash, log_index)
+   ) STRICT, WITHOUT ROWID;`,
+]
+
+/** Milliseconds that opening waits for another process that holds the file: one that is just ending. */
+const BUSY_TIMEOUT_MS = 2_000
+
+/**
+ * The engine's own books in one SQLite file: signed transactions, cursors, and what the engine adds. One process at a
+ * time holds the file; writes are durable when the call returns.
+ */
+export class EngineStore {
+  readonly #path: string
+  #database: DatabaseSync | undefined
+
+  /** @param path file, made when it is missing; `:memory:` for tests */
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** @throws Error when the file cannot be opened, another process holds it, or a newer version wrote it */
+  start(): void {
+    let database: DatabaseSync | undefined
+    try {
+      database = new DatabaseSync(this.#path)
+      database.exec(
+        `PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};
+         PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON`,
+      )
+      // Takes the lock now and for good, also when there is nothing to migrate.
+      database.exec('BEGIN IMMEDIATE; COMMIT')
+      migrate(database, this.#path)
+      this.#database = database
+    } catch (error) {
+      database?.close()
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new Error(
+        `the engine's store ${this.#path} cannot be opened: ${reason}. Check that the disk has room, that this user may write there, and that no other process uses it: its key must be used by one process only`,
+        { cause: error },
+      )
+    }
+  }
+
+  stop(): void {
+    this.#database?.close()
+    this.#database = undefined
+  }
+
+  get database(): DatabaseSync {
+    if (this.#database === undefined) throw new Error("the engine's store is not open")
+    return this.#database
+  }
+
+  /**
+   * Runs `work` in one transaction: all of it is durable when this returns, none of it when it throws. Inside another
+   * transaction it is part of that one. `work` must not be asynchronous.
+   */
+  transaction<T>(work: () => T): T {
+    const database = this.database
+    if (database.isTransaction) return work()
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      const result = work()
+      database.exec('COMMIT')
+      return result
+    } catch (error) {
+      // A failed COMMIT (disk full) may have ended the transaction already.
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
+}
+
+function migrate(database: DatabaseSync, path: string): void {
+  const { user_version: done } = database.prepare('PRAGMA user_version').get() as { user_version: number }
+  if (done > MIGRATIONS.length) {
+    throw new Error(
+      `${path} was written by a newer version of causeway: use that version, or another data directory`,
+    )
+  }
+  for (const [index, migration] of MIGRATIONS.slice(done).entries()) {
+    database.exec(`BEGIN IMMEDIATE; ${migration} PRAGMA user_version = ${done + index + 1}; COMMIT`)
+  }
+}

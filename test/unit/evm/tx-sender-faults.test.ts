@@ -1,0 +1,163 @@
+import type { Hex } from 'viem'
+import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { Anvil } from '../../support/anvil.ts'
+import { type Fault, JsonRpcProxy } from '../../support/json-rpc-proxy.ts'
+import { SenderFixture, transfer } from './sender-fixture.ts'
+
+const SEND = 'eth_sendRawTransaction'
+
+let anvil: Anvil
+let proxy: JsonRpcProxy
+let fixture: SenderFixture
+let address: Hex
+let recipient: Hex
+
+beforeAll(async () => {
+  anvil = await Anvil.start()
+})
+afterAll(async () => {
+  await anvil.stop()
+})
+beforeEach(async () => {
+  await anvil.setAutomine(true)
+  proxy = await JsonRpcProxy.start(anvil.url)
+  const privateKey = generatePrivateKey()
+  address = privateKeyToAddress(privateKey)
+  recipient = privateKeyToAddress(generatePrivateKey())
+  await anvil.setBalance(address, 10n ** 18n)
+  fixture = await new SenderFixture({ urls: [proxy.url], privateKey }).start()
+})
+afterEach(async () => {
+  await fixture.destroy()
+  await proxy.stop()
+})
+
+async function settle(rounds = 3): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    await anvil.mine(3)
+    await fixture.sender.tick()
+  }
+}
+
+async function expectPaidOnce(): Promise<void> {
+  await settle()
+  expect(fixture.told).toEqual(['a succeeded'])
+  expect(await anvil.balance(recipient)).toBe(1_000n)
+  expect(await anvil.transactionCount(address)).toBe(1)
+}
+
+describe('exactly one transfer lands', () => {
+  const faults: [string, Fault][] = [
+    ['the reply to the broadcast is lost', { kind: 'drop-reply' }],
+    ['the broadcast is lost', { kind: 'drop-request' }],
+    ['the broadcast meets a rate limit', { kind: 'rate-limit' }],
+    ['the broadcast is answered with rubbish', { kind: 'rubbish' }],
+    ['the broadcast is answered too late', { kind: 'delay', ms: 1_500 }],
+    ['the broadcast is answered with another hash', { kind: 'result', result: `0x${'11'.repeat(32)}` }],
+    ['the node says "nonce too low"', { kind: 'error', code: -32000, message: 'nonce too low' }],
+    ['the node says "already known"', { kind: 'error', code: -32000, message: 'already known' }],
+    ['the node says something new', { kind: 'error', code: -32000, message: 'the moon is wrong' }],
+  ]
+  it.each(faults)('when %s', async (_, fault) => {
+    proxy.failFirst(SEND, 1, fault)
+    fixture.sender.submit(transfer('a', { to: recipient }))
+    await fixture.sender.tick()
+    await expectPaidOnce()
+  })
+
+  it.each(faults)('with a restart in between, when %s', async (_, fault) => {
+    proxy.failFirst(SEND, 1, fault)
+    fixture.sender.submit(transfer('a', { to: recipient }))
+    await fixture.sender.tick()
+    await fixture.stop()
+    await fixture.start()
+    fixture.sender.submit(transfer('a', { to: recipient }))
+    await expectPaidOnce()
+  })
+
+  it('when a replacement is lost on the way and the first version lands', async () => {
+    await anvil.setAutomine(false)
+    fixture.sender.submit(transfer('a', { to: recipient }))
+    await fixture.sender.tick()
+    proxy.failFirst(SEND, 9, { kind: 'drop-request' })
+    fixture.nowMs += 46_000
+    await fixture.sender.tick()
+    const hashes = fixture.sender.purpose('a')!.hashes
+    expect(hashes).toHaveLength(2)
+    await expectPaidOnce()
+    expect(fixture.sender.purpose('a')?.outcomeHash).toBe(hashes[0])
+  })
+
+  it('when the node never answers any other question twice in the same way', async () => {
+    let turn = 0
+    const kinds = ['rubbish', 'drop-reply', 'rate-limit'] as const
+    proxy.plan = () => (turn++ % 2 === 0 ? { kind: kinds[turn % 3]! } : undefined)
+    fixture.sender.submit(transfer('a', { to: recipient }))
+    for (let round = 0; round < 4; round++) await fixture.sender.tick()
+    proxy.plan = () => undefined
+    await fixture.sender.tick()
+    await expectPaidOnce()
+  })
+
+  it('when one of two nodes is cut off from the world', async () => {
+    await fixture.destroy()
+    const privateKey = generatePrivateKey()
+    address = privateKeyToAddress(privateKey)
+    await anvil.setBalance(address, 10n ** 18n)
+    fixture = await new SenderFixture({ urls: [proxy.url, anvil.url], privateKey }).start()
+    proxy.plan = () => ({ kind: 'drop-request' })
+    fixture.sender.submit(transfer('a', { to: recipient }))
+    await fixture.sender.tick()
+    await expectPaidOnce()
+  })
+
+  it('when the node lags behind what was mined', async () => {
+    fixture.sender.submit(transfer('a', { to: recipient }))
+    await fixture.sender.tick()
+    await anvil.drain()
+    await anvil.mine(3)
+    proxy.lagBlocks = 5
+    await fixture.sender.tick()
+    await fixture.sender.tick()
+    expect(fixture.told).toEqual([])
+    proxy.lagBlocks = 0
+    await expectPaidOnce()
+    expect(fixture.alarms).toEqual([])
+  })
+})
+
+describe('a node that tells wrong things', () => {
+  it.each([
+    ['eth_getTransactionCount', '0x64'],
+    ['eth_getTransactionReceipt', null],
+    ['eth_getBlockByNumber', null],
+    ['eth_feeHistory', { baseFeePerGas: ['0xffffffffffffffffffffffff'], reward: [] }],
+    ['eth_getBalance', '0x0'],
+  ])('in %s changes nothing, and all goes on when it stops', async (method, result) => {
+    proxy.failFirst(method, 40, { kind: 'result', result })
+    fixture.sender.submit(transfer('a', { to: recipient }))
+    await fixture.sender.tick()
+    await fixture.sender.tick()
+    expect(fixture.told).toEqual([])
+    expect(fixture.sender.halted).toBeUndefined()
+    proxy.plan = () => undefined
+    await fixture.sender.tick()
+    await expectPaidOnce()
+  })
+
+  it('about a receipt that is in no block is not believed', async () => {
+    fixture.sender.submit(transfer('a', { to: recipient }))
+    await fixture.sender.tick()
+    await anvil.drain()
+    const hash = fixture.sender.purpose('a')!.hashes[0]!
+    const receipt = await anvil.rpc<Record<string, unknown>>('eth_getTransactionReceipt', hash)
+    await anvil.mine(3)
+    const result = { ...receipt, blockHash: `0x${'22'.repeat(32)}` }
+    proxy.failFirst('eth_getTransactionReceipt', 9, { kind: 'result', result })
+    await fixture.sender.tick()
+    expect(fixture.told).toEqual([])
+    proxy.plan = () => undefined
+    await expectPaidOnce()
+  })
+})
