@@ -1,0 +1,156 @@
+import type { Hex } from 'viem'
+import type { EngineStore } from '../engine-store.ts'
+import type { ChannelRecord, ChannelTerms } from './channel-record.ts'
+
+export interface DepositRecord {
+  /** Also the purpose of its transaction. */
+  readonly id: string
+  readonly channelId: Hex
+  readonly kind: 'open' | 'fund'
+  readonly token: Hex
+  readonly amount: bigint
+  readonly state: 'waiting' | 'approving' | 'sent' | 'done' | 'failed'
+  readonly updatedMs: number
+}
+
+type Row = Record<string, string | number | null>
+
+/** Channels and deposits in the engine's store. Every call is one transaction, or part of the caller's. */
+export class ChannelBook {
+  readonly #store: EngineStore
+
+  constructor(deps: { store: EngineStore }) {
+    this.#store = deps.store
+  }
+
+  find(id: string): ChannelRecord | undefined {
+    const row = this.#store.database.prepare('SELECT * FROM engine_channels WHERE id = ?').get(id)
+    return row === undefined ? undefined : toChannel(row as Row)
+  }
+
+  all(): ChannelRecord[] {
+    return this.#list('SELECT * FROM engine_channels ORDER BY rowid')
+  }
+
+  live(direction: 'in' | 'out', accountId?: string): ChannelRecord[] {
+    const all = this.#list(
+      "SELECT * FROM engine_channels WHERE state <> 'closed' AND direction = ? ORDER BY rowid",
+      direction,
+    )
+    return accountId === undefined ? all : all.filter((channel) => channel.accountId === accountId)
+  }
+
+  /** Writes the whole record, new or not. */
+  save(channel: ChannelRecord): void {
+    this.#store.database
+      .prepare(
+        `INSERT INTO engine_channels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET state = excluded.state, deposited = excluded.deposited,
+           claimed = excluded.claimed, cumulative = excluded.cumulative, acked = excluded.acked,
+           signature = excluded.signature, close_at = excluded.close_at,
+           unclaimed_since_ms = excluded.unclaimed_since_ms, claim_purpose = excluded.claim_purpose`,
+      )
+      .run(
+        ...[channel.id, channel.accountId, channel.direction, channel.state, channel.token, channel.scale],
+        ...[JSON.stringify(channel.terms), String(channel.deposited), String(channel.claimed)],
+        ...[String(channel.cumulative), String(channel.acked), channel.signature ?? null],
+        ...[channel.closeAt ?? null, channel.unclaimedSinceMs ?? null, channel.claimPurpose ?? null],
+      )
+  }
+
+  /** Changes some fields of a channel as it is now. */
+  update(id: Hex, change: Partial<ChannelRecord>): ChannelRecord {
+    const found = this.find(id)
+    if (found === undefined) throw new Error(`there is no channel ${id} in the books`)
+    const channel = { ...found, ...change }
+    this.save(channel)
+    return channel
+  }
+
+  addDeposit(deposit: Omit<DepositRecord, 'state'>, state: DepositRecord['state']): void {
+    this.#store.database
+      .prepare(
+        'INSERT INTO engine_deposits (id, channel_id, kind, token, amount, state, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      )
+      .run(
+        ...[deposit.id, deposit.channelId, deposit.kind, deposit.token],
+        ...[String(deposit.amount), state, deposit.updatedMs],
+      )
+  }
+
+  setDeposit(id: string, state: DepositRecord['state'], nowMs: number): void {
+    this.#store.database
+      .prepare('UPDATE engine_deposits SET state = ?, updated_ms = ? WHERE id = ?')
+      .run(state, nowMs, id)
+  }
+
+  deposit(id: string): DepositRecord | undefined {
+    const row = this.#store.database.prepare('SELECT * FROM engine_deposits WHERE id = ?').get(id)
+    return row === undefined ? undefined : toDeposit(row as Row)
+  }
+
+  depositsOf(channelId: Hex): DepositRecord[] {
+    const rows = this.#store.database
+      .prepare('SELECT * FROM engine_deposits WHERE channel_id = ? ORDER BY seq')
+      .all(channelId)
+    return rows.map((row) => toDeposit(row as Row))
+  }
+
+  /** Not at their end, oldest first. */
+  unfinishedDeposits(): DepositRecord[] {
+    const rows = this.#store.database
+      .prepare("SELECT * FROM engine_deposits WHERE state NOT IN ('done', 'failed') ORDER BY seq")
+      .all()
+    return rows.map((row) => toDeposit(row as Row))
+  }
+
+  /** Milliseconds since the epoch; undefined when no deposit for the account failed. */
+  lastFailureMs(accountId: string): number | undefined {
+    const row = this.#store.database
+      .prepare(
+        `SELECT max(updated_ms) AS at FROM engine_deposits JOIN engine_channels ON engine_channels.id = channel_id
+         WHERE account_id = ? AND engine_deposits.state = 'failed'`,
+      )
+      .get(accountId) as { at: number | null }
+    return row.at ?? undefined
+  }
+
+  #list(sql: string, ...values: string[]): ChannelRecord[] {
+    return this.#store.database
+      .prepare(sql)
+      .all(...values)
+      .map((row) => toChannel(row as Row))
+  }
+}
+
+function toChannel(row: Row): ChannelRecord {
+  return {
+    id: row.id as Hex,
+    accountId: String(row.account_id),
+    direction: row.direction as ChannelRecord['direction'],
+    state: row.state as ChannelRecord['state'],
+    token: row.token as Hex,
+    scale: Number(row.scale),
+    terms: JSON.parse(String(row.terms)) as ChannelTerms,
+    deposited: BigInt(row.deposited as string),
+    claimed: BigInt(row.claimed as string),
+    cumulative: BigInt(row.cumulative as string),
+    acked: BigInt(row.acked as string),
+    signature: (row.signature ?? undefined) as Hex | undefined,
+    closeAt: (row.close_at ?? undefined) as number | undefined,
+    unclaimedSinceMs: (row.unclaimed_since_ms ?? undefined) as number | undefined,
+    claimPurpose: (row.claim_purpose ?? undefined) as string | undefined,
+  }
+}
+
+function toDeposit(row: Row): DepositRecord {
+  return {
+    id: String(row.id),
+    channelId: row.channel_id as Hex,
+    kind: row.kind as DepositRecord['kind'],
+    token: row.token as Hex,
+    amount: BigInt(row.amount as string),
+    state: row.state as DepositRecord['state'],
+    updatedMs: Number(row.updated_ms),
+  }
+}

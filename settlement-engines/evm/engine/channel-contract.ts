@@ -1,0 +1,219 @@
+import {
+  decodeFunctionResult,
+  encodeAbiParameters,
+  encodeFunctionData,
+  erc20Abi,
+  type Hex,
+  keccak256,
+  zeroAddress,
+} from 'viem'
+import type { Chain } from '../chain.ts'
+import { ChainError } from '../chain-error.ts'
+import { isSettlementChannels } from '../contract/runtime-code.ts'
+import { settlementChannelsAbi } from '../contract/settlement-channels-abi.ts'
+import { hexOf, toBytes } from '../rpc-values.ts'
+import type { ChannelTerms } from './channel-record.ts'
+
+/** `closeAt` of a closed channel. */
+const CLOSED = 2n ** 64n - 1n
+/** Questions in one request: providers commonly allow 100. */
+const BATCH_MAX = 50
+
+/** A channel as the contract keeps it. */
+export interface ChannelOnChain {
+  readonly payer: Hex
+  readonly payee: Hex
+  readonly token: Hex
+  readonly signer: Hex
+  readonly settleDelay: number
+  readonly deposited: bigint
+  readonly claimed: bigint
+  readonly state: 'open' | 'closing' | 'closed'
+  /** Seconds since the epoch, while closing. */
+  readonly closeAt: number | undefined
+}
+
+export interface Call {
+  readonly to: Hex
+  readonly value: bigint
+  readonly data: Hex
+}
+
+/** The contract: what to send to it and what it tells. */
+export class ChannelContract {
+  readonly address: Hex
+  readonly #chain: Chain
+
+  constructor(options: { address: Hex }, deps: { chain: Chain }) {
+    this.address = options.address
+    this.#chain = deps.chain
+  }
+
+  /** @throws ChainError `wrong-code` when something else is there */
+  async check(): Promise<void> {
+    const code = await this.#chain.request('eth_getCode', [this.address, 'latest'], (value) =>
+      toBytes(value, 'code'),
+    )
+    if (!isSettlementChannels(code)) {
+      throw new ChainError(
+        'wrong-code',
+        `there is no SettlementChannels contract of this version at ${this.address} on chain ${this.#chain.chainId}`,
+      )
+    }
+  }
+
+  /** As the contract computes it. */
+  idOf(payer: Hex, terms: ChannelTerms): Hex {
+    const types = ['uint256', 'address', 'address', 'address', 'address', 'address', 'uint32', 'bytes32']
+    return keccak256(
+      encodeAbiParameters(
+        types.map((type) => ({ type })),
+        [
+          BigInt(this.#chain.chainId),
+          this.address,
+          payer,
+          terms.payee,
+          terms.token,
+          terms.signer,
+          terms.settleDelay,
+          terms.salt,
+        ],
+      ),
+    )
+  }
+
+  open(terms: ChannelTerms, amount: bigint): Call {
+    const data = encodeFunctionData({
+      abi: settlementChannelsAbi,
+      functionName: 'open',
+      args: [terms, amount],
+    })
+    return this.#call(data, terms.token === zeroAddress ? amount : 0n)
+  }
+
+  fund(id: Hex, token: Hex, amount: bigint): Call {
+    const data = encodeFunctionData({ abi: settlementChannelsAbi, functionName: 'fund', args: [id, amount] })
+    return this.#call(data, token === zeroAddress ? amount : 0n)
+  }
+
+  claim(id: Hex, cumulative: bigint, signature: Hex): Call {
+    const args = [id, cumulative, signature] as const
+    return this.#call(encodeFunctionData({ abi: settlementChannelsAbi, functionName: 'claim', args }))
+  }
+
+  /** By the payee; with the best voucher when there is one. */
+  close(id: Hex, cumulative: bigint, signature: Hex | undefined): Call {
+    if (signature === undefined) {
+      return this.#call(encodeFunctionData({ abi: settlementChannelsAbi, functionName: 'close', args: [id] }))
+    }
+    const args = [id, cumulative, signature] as const
+    return this.#call(
+      encodeFunctionData({ abi: settlementChannelsAbi, functionName: 'closeWithVoucher', args }),
+    )
+  }
+
+  /** By the payer. */
+  requestClose(id: Hex): Call {
+    const args = [id] as const
+    return this.#call(encodeFunctionData({ abi: settlementChannelsAbi, functionName: 'requestClose', args }))
+  }
+
+  withdraw(id: Hex): Call {
+    return this.#call(
+      encodeFunctionData({ abi: settlementChannelsAbi, functionName: 'withdraw', args: [id] }),
+    )
+  }
+
+  approve(token: Hex, amount: bigint): Call {
+    const args = [this.address, amount] as const
+    return {
+      to: token,
+      value: 0n,
+      data: encodeFunctionData({ abi: erc20Abi, functionName: 'approve', args }),
+    }
+  }
+
+  /** What the contract may take of `owner`'s tokens, at the newest block. */
+  async allowance(token: Hex, owner: Hex): Promise<bigint> {
+    const data = encodeFunctionData({
+      abi: erc20Abi,
+      functionName: 'allowance',
+      args: [owner, this.address],
+    })
+    return await this.#chain.request('eth_call', [{ to: token, data }, 'latest'], (value) =>
+      decoded(() =>
+        decodeFunctionResult({
+          abi: erc20Abi,
+          functionName: 'allowance',
+          data: toBytes(value, 'allowance'),
+        }),
+      ),
+    )
+  }
+
+  /** Scale of a token: 18 for the native coin. @throws ChainError when it does not tell */
+  async scaleOf(token: Hex): Promise<number> {
+    if (token === zeroAddress) return 18
+    const data = encodeFunctionData({ abi: erc20Abi, functionName: 'decimals' })
+    return await this.#chain.request('eth_call', [{ to: token, data }, 'latest'], (value) =>
+      decoded(() =>
+        decodeFunctionResult({ abi: erc20Abi, functionName: 'decimals', data: toBytes(value, 'decimals') }),
+      ),
+    )
+  }
+
+  /** In the order of the ids; undefined where there never was such a channel. */
+  async read(ids: readonly Hex[], at: number | 'latest'): Promise<(ChannelOnChain | undefined)[]> {
+    const all: (ChannelOnChain | undefined)[] = []
+    const block = typeof at === 'number' ? hexOf(at) : at
+    for (let from = 0; from < ids.length; from += BATCH_MAX) {
+      const part = ids.slice(from, from + BATCH_MAX).map((id) => {
+        const data = encodeFunctionData({
+          abi: settlementChannelsAbi,
+          functionName: 'channelOf',
+          args: [id],
+        })
+        return { method: 'eth_call', params: [{ to: this.address, data }, block] }
+      })
+      all.push(...(await this.#chain.together(part, (values) => values.map(toChannelOnChain))))
+    }
+    return all
+  }
+
+  #call(data: Hex, value = 0n): Call {
+    return { to: this.address, value, data }
+  }
+}
+
+function toChannelOnChain(value: unknown): ChannelOnChain | undefined {
+  const data = toBytes(value, 'a channel')
+  const channel = decoded(() =>
+    decodeFunctionResult({ abi: settlementChannelsAbi, functionName: 'channelOf', data }),
+  )
+  if (channel.payer === zeroAddress) return undefined
+  const { closeAt } = channel
+  const state = closeAt === 0n ? 'open' : closeAt === CLOSED ? 'closed' : 'closing'
+  return {
+    payer: lower(channel.payer),
+    payee: lower(channel.payee),
+    token: lower(channel.token),
+    signer: lower(channel.signer),
+    settleDelay: channel.settleDelay,
+    deposited: channel.deposited,
+    claimed: channel.claimed,
+    state,
+    closeAt: state === 'closing' ? Number(closeAt) : undefined,
+  }
+}
+
+function decoded<T>(decode: () => T): T {
+  try {
+    return decode()
+  } catch (error) {
+    throw new ChainError('bad-answer', `a node's answer to a call cannot be read: ${String(error)}`)
+  }
+}
+
+function lower(address: string): Hex {
+  return address.toLowerCase() as Hex
+}

@@ -1,0 +1,106 @@
+import { zeroAddress } from 'viem'
+import type { ChannelOperations, ChannelView } from '../../../src/settlement/engine.ts'
+import type { AccountRecord } from './account-book.ts'
+import type { ChannelRecord } from './channel-record.ts'
+import type { EngineCore } from './engine-core.ts'
+import type { PayeeSide } from './payee-side.ts'
+import type { PayerSide } from './payer-side.ts'
+
+const MS_PER_S = 1000
+
+/** What operators see of channels and may do with them. */
+export class ChannelDesk implements ChannelOperations {
+  readonly #core: EngineCore
+  readonly #payee: PayeeSide
+  readonly #payer: PayerSide
+
+  constructor(core: EngineCore, deps: { payee: PayeeSide; payer: PayerSide }) {
+    this.#core = core
+    this.#payee = deps.payee
+    this.#payer = deps.payer
+  }
+
+  views(): ChannelView[] {
+    return this.#core.channels.all().map(viewOf)
+  }
+
+  async open(accountId: string, deposit: bigint): Promise<ChannelView> {
+    const account = this.#account(accountId)
+    const { maxDepositPerChannel } = this.#core.settings.assets[account.assetCode] ?? {}
+    if (deposit <= 0n || maxDepositPerChannel === undefined || deposit > maxDepositPerChannel) {
+      throw new RangeError(`the deposit must be above 0 and at most ${maxDepositPerChannel}`)
+    }
+    this.#checkBudget(account, deposit)
+    const peer = await this.#payer.peerOf(account)
+    return viewOf(this.#payer.open(account, peer, deposit))
+  }
+
+  async topUp(channelId: string, amount: bigint): Promise<ChannelView> {
+    const channel = this.#channel(channelId, 'out')
+    if (amount <= 0n) throw new RangeError('the amount must be above 0')
+    this.#checkBudget(this.#account(channel.accountId), amount)
+    this.#payer.topUp(channel, amount)
+    return this.#view(channelId)
+  }
+
+  async claim(channelId: string): Promise<ChannelView> {
+    this.#payee.claim(this.#channel(channelId, 'in'))
+    return this.#view(channelId)
+  }
+
+  /** An incoming channel ends at once. For an outgoing one the peer is asked, and the chain, which takes its delay. */
+  async close(channelId: string): Promise<ChannelView> {
+    const channel = this.#channel(channelId)
+    if (channel.direction === 'in') {
+      this.#payee.close(channel)
+      return this.#view(channelId)
+    }
+    this.#payer.requestClose(channel)
+    try {
+      await this.#core.ask(channel.accountId, 'requestClose', { channelId })
+    } catch (error) {
+      this.#core.logger.info('the peer does not close at once', { channelId, reason: String(error) })
+    }
+    return this.#view(channelId)
+  }
+
+  #checkBudget(account: AccountRecord, amount: bigint): void {
+    const left = this.#payer.budgetLeft(account)
+    if (amount > left) throw new RangeError(`totalBudget leaves ${left} for further deposits`)
+  }
+
+  #account(accountId: string): AccountRecord {
+    const account = this.#core.accounts.find(accountId)
+    if (account === undefined) throw new RangeError(`the engine has no account ${accountId}`)
+    return account
+  }
+
+  #channel(channelId: string, direction?: 'in' | 'out'): ChannelRecord {
+    const channel = this.#core.channels.find(channelId)
+    if (channel === undefined) throw new RangeError(`there is no channel ${channelId}`)
+    if (channel.state !== 'open' || (direction !== undefined && channel.direction !== direction)) {
+      throw new RangeError(`channel ${channelId} is ${channel.state}, direction ${channel.direction}`)
+    }
+    return channel
+  }
+
+  #view(channelId: string): ChannelView {
+    return viewOf(this.#core.channels.find(channelId)!)
+  }
+}
+
+function viewOf(channel: ChannelRecord): ChannelView {
+  const { accountId, claimed, closeAt, cumulative, deposited, direction, id, scale, state, token } = channel
+  return {
+    id,
+    accountId,
+    direction,
+    state,
+    token: token === zeroAddress ? 'native' : token,
+    tokenScale: scale,
+    deposit: deposited,
+    claimed,
+    unclaimed: cumulative > claimed ? cumulative - claimed : 0n,
+    expiresAtMs: closeAt === undefined ? undefined : closeAt * MS_PER_S,
+  }
+}

@@ -1,0 +1,54 @@
+import type { IncomingCredit } from '../../../src/settlement/engine.ts'
+import type { EngineStore } from '../engine-store.ts'
+import { addToTotal } from './totals.ts'
+
+type Row = Record<string, string | number | null>
+
+/** What came in, in the engine's store. Every call is one transaction, or part of the caller's. */
+export class CreditBook {
+  readonly #store: EngineStore
+
+  constructor(deps: { store: EngineStore }) {
+    this.#store = deps.store
+  }
+
+  /** Changes nothing when the id is known. */
+  add(credit: IncomingCredit): void {
+    this.#store.database
+      .prepare(
+        `INSERT OR IGNORE INTO engine_credits (id, account_id, asset_code, amount, scale, sender)
+         VALUES (?, ?, ?, ?, ?, ?)`,
+      )
+      .run(
+        ...[credit.id, credit.accountId ?? null, credit.assetCode, String(credit.quantity.amount)],
+        ...[credit.quantity.scale, credit.sender ?? null],
+      )
+  }
+
+  untold(limit: number): IncomingCredit[] {
+    return this.#store.database
+      .prepare('SELECT * FROM engine_credits WHERE told = 0 ORDER BY seq LIMIT ?')
+      .all(limit)
+      .map((row) => toCredit(row as Row))
+  }
+
+  setTold({ id, accountId, quantity }: IncomingCredit): void {
+    this.#store.transaction(() => {
+      const { changes } = this.#store.database
+        .prepare('UPDATE engine_credits SET told = 1 WHERE id = ? AND told = 0')
+        .run(id)
+      if (Number(changes) === 1 && accountId !== undefined)
+        addToTotal(this.#store, 'credited', accountId, quantity.amount)
+    })
+  }
+}
+
+function toCredit(row: Row): IncomingCredit {
+  return {
+    id: String(row.id),
+    accountId: (row.account_id ?? undefined) as string | undefined,
+    assetCode: String(row.asset_code),
+    quantity: { amount: BigInt(row.amount as string), scale: Number(row.scale) },
+    sender: (row.sender ?? undefined) as string | undefined,
+  }
+}

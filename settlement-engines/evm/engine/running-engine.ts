@@ -1,0 +1,228 @@
+import { randomUUID } from 'node:crypto'
+import type { Hex } from 'viem'
+import { within } from '../../../src/lib/within.ts'
+import {
+  EngineConfigError,
+  type EngineHost,
+  MessageRefusedError,
+  PeerMessageError,
+} from '../../../src/settlement/engine.ts'
+import { ChainError } from '../chain-error.ts'
+import type { LogPoller } from '../log-poller.ts'
+import type { TxIntent, TxOutcome } from '../tx-intent.ts'
+import type { AccountRecord } from './account-book.ts'
+import { BackOffs } from './back-offs.ts'
+import { ChannelDesk } from './channel-desk.ts'
+import { Deposits } from './deposits.ts'
+import type { EngineCore } from './engine-core.ts'
+import { PayeeSide } from './payee-side.ts'
+import { PayerSide } from './payer-side.ts'
+import { PeerIdentity } from './peer-identity.ts'
+import { type PeerRequest, readAnswer, readRequest, writeMessage } from './peer-messages.ts'
+import { Serial } from './serial.ts'
+import { Teller } from './teller.ts'
+import { Transfers } from './transfers.ts'
+
+/** A message goes to the peer and back. */
+const MESSAGE_DEADLINE_MS = 30_000
+const STOP_DEADLINE_MS = 6_000
+
+/** The parts of an engine between its start and its stop. */
+export class RunningEngine {
+  readonly core: EngineCore
+  readonly desk: ChannelDesk
+  readonly transfers: Transfers
+  readonly #identity: PeerIdentity
+  readonly #payer: PayerSide
+  readonly #payee: PayeeSide
+  readonly #deposits: Deposits
+  readonly #teller: Teller
+  readonly #incoming = new Serial()
+  readonly #backOffs = new BackOffs()
+  #poller: LogPoller | undefined
+  #running: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isStopped = false
+
+  constructor(parts: Omit<EngineCore, 'ask' | 'wake'>, deps: { host: EngineHost }) {
+    const { host } = deps
+    this.core = {
+      ...parts,
+      wake: () => this.wake(),
+      ask: async (accountId, type, body) => {
+        const id = randomUUID()
+        const late = () => new PeerMessageError('the peer did not answer in time')
+        const message = writeMessage(id, { type, ...body })
+        const answer = await within(host.send(accountId, message), MESSAGE_DEADLINE_MS, late)
+        return readAnswer(type, id, answer)
+      },
+    }
+    this.#identity = new PeerIdentity(this.core)
+    this.#deposits = new Deposits(this.core)
+    this.#payer = new PayerSide(this.core, { identity: this.#identity, deposits: this.#deposits })
+    this.#payee = new PayeeSide(this.core)
+    this.transfers = new Transfers(this.core)
+    this.#teller = new Teller(this.core, { host })
+    this.desk = new ChannelDesk(this.core, { payee: this.#payee, payer: this.#payer })
+  }
+
+  begin(poller: LogPoller | undefined): void {
+    this.#poller = poller
+    if (this.core.settings.pollMs > 0) poller?.start()
+    this.#schedule(this.core.settings.pollMs)
+  }
+
+  /** Waits a bounded time for what is under way. */
+  async end(): Promise<void> {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+    const { chain, logger, sender } = this.core
+    chain.stop()
+    const late = () => new Error('the engine did not stop in time')
+    await within(this.#running ?? Promise.resolve(), STOP_DEADLINE_MS, late).catch((error: unknown) => {
+      logger.warn('evm engine stops', { reason: String(error) })
+    })
+    await this.#poller?.stop()
+    await sender.stop()
+  }
+
+  wake(): void {
+    if (this.core.settings.pollMs > 0 && this.#running === undefined) this.#schedule(0)
+  }
+
+  /** One round over everything: never two at once; never throws. */
+  async tick(): Promise<void> {
+    this.#running ??= this.#round()
+      .catch((error: unknown) => {
+        // What is left of a round when the engine stops finds its store closed.
+        if (!this.#isStopped) this.core.logger.error('evm round failed', { reason: String(error) })
+      })
+      .finally(() => {
+        this.#running = undefined
+      })
+    await this.#running
+  }
+
+  /** @throws MessageRefusedError */
+  async receive(account: AccountRecord, message: Buffer): Promise<Buffer> {
+    const request = readRequest(message)
+    const { accounts } = this.core
+    if (request.type === 'challenge') {
+      return writeMessage(request.id, { challenge: this.#identity.challengeFor(account.id) })
+    }
+    if (request.type !== 'hello' && accounts.peer(account.id)?.signer === undefined) {
+      throw new MessageRefusedError('unknown-peer', 'say hello first')
+    }
+    try {
+      const body = await this.#incoming.run(account.id, async () => await this.#answer(account, request))
+      return writeMessage(request.id, body)
+    } catch (error) {
+      if (!(error instanceof ChainError)) throw error
+      throw new MessageRefusedError('chain-unavailable', 'the chain cannot be asked now: try again later')
+    }
+  }
+
+  /** Told by the sender, inside the transaction that records the outcome. */
+  ended(intent: TxIntent, outcome: TxOutcome): void {
+    const { purpose } = intent
+    const [kind, channelId] = purpose.split(':') as [string, Hex]
+    if (kind === 'open' || kind === 'fund') this.#deposits.ended(purpose, outcome)
+    else if (kind === 'approve') this.#deposits.approvalEnded(purpose.slice('approve:'.length), outcome)
+    else if (kind === 'pay') this.transfers.ended(purpose, outcome)
+    else if (kind === 'claim') this.#payee.claimEnded(channelId, outcome)
+    else if (kind === 'request-close') this.#payer.closeRequestEnded(channelId, outcome)
+    // The others show on the chain: the next look at the channel tells.
+    this.wake()
+  }
+
+  async #answer(
+    account: AccountRecord,
+    request: Exclude<PeerRequest, { type: 'challenge' }>,
+  ): Promise<Record<string, unknown>> {
+    switch (request.type) {
+      case 'hello':
+        return await this.#identity.hear(account, request)
+      case 'channel': {
+        const { cumulative, deposited } = await this.#payee.acceptChannel(account, request.channelId)
+        return {
+          channelId: request.channelId,
+          deposited: String(deposited),
+          cumulative: String(cumulative),
+        }
+      }
+      case 'claim': {
+        const cumulative = await this.#payee.takeVoucher(account, request)
+        return { channelId: request.channelId, cumulative: String(cumulative) }
+      }
+      case 'state':
+        return { channels: this.#payee.state(account.id) }
+      case 'requestClose': {
+        const channel = this.core.channels.find(request.channelId)
+        if (channel?.accountId !== account.id || channel.direction !== 'in') {
+          throw new MessageRefusedError('channel-unknown', 'there is no such channel of this account')
+        }
+        if (channel.state !== 'closed') this.#payee.close(channel)
+        return { channelId: channel.id }
+      }
+    }
+  }
+
+  #schedule(delayMs: number): void {
+    const { pollMs } = this.core.settings
+    if (this.#isStopped || pollMs === 0) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      void this.tick().then(() => this.#schedule(pollMs))
+    }, delayMs)
+    this.#timer.unref()
+  }
+
+  async #round(): Promise<void> {
+    const { orders, sender, settings } = this.core
+    if (settings.pollMs === 0) {
+      await sender.tick()
+      await this.#poller?.poll()
+    }
+    await this.#step('payer watch', () => this.#payer.watch())
+    await this.#step('payee watch', () => this.#payee.watch())
+    await this.#step('deposits', () => this.#deposits.advance())
+    await Promise.all(orders.busyAccounts().map(async (id) => await this.#attend(id)))
+    await this.#step('teller', () => this.#teller.tell())
+  }
+
+  async #attend(accountId: string): Promise<void> {
+    const { accounts, clock } = this.core
+    const account = accounts.find(accountId)
+    if (account === undefined || !this.#backOffs.isDue(accountId, clock.now())) return
+    const isDone = await this.#step('orders', async () => {
+      if (account.mode === 'transfer') this.transfers.attend(account)
+      else await this.#payer.attend(account)
+    })
+    if (isDone) this.#backOffs.succeeded(accountId)
+    else this.#backOffs.failed(accountId, clock.now())
+  }
+
+  /** @returns whether it went through */
+  async #step(part: string, work: () => Promise<void>): Promise<boolean> {
+    if (this.#isStopped) return false
+    try {
+      await work()
+      return true
+    } catch (error) {
+      const isExpected = error instanceof ChainError || error instanceof PeerMessageError
+      this.core.logger[isExpected ? 'warn' : 'error']('evm round ended early', {
+        part,
+        reason: String(error),
+      })
+      return false
+    }
+  }
+}
+
+/** What keeps an engine from running, in the contract's terms. */
+export function asStartError(error: unknown): unknown {
+  if (!(error instanceof ChainError)) return error
+  if (error.code === 'wrong-chain') return new EngineConfigError('chainId', error.message)
+  if (error.code === 'wrong-code') return new EngineConfigError('contract', error.message)
+  return error
+}
