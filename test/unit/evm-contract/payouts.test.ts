@@ -135,19 +135,19 @@ describe('SettlementChannels: payouts', () => {
   it('cannot be made to defer a payout by sending little gas', async () => {
     const payee = await receiver(RECEIVER.take)
     const id = await chain.open(100n, { payee })
-    const voucher = await chain.voucher(id, 10n)
     let paid = 0
+    let cumulative = 0n
     for (let gas = 40_000n; gas <= 140_000n; gas += 2_000n) {
-      const before = await chain.client.snapshot()
+      // Each claim has something new to pay, so that none needs the chain set back.
+      cumulative += 1n
+      const voucher = await chain.voucher(id, cumulative)
       const call = { account: chain.stranger.address, gas }
-      const hash = await chain.channels.write.claim([id, 10n, voucher], call).catch(() => undefined)
-      if (hash !== undefined) {
-        const receipt = await chain.client.waitForTransactionReceipt({ hash })
-        const names = chain.events(receipt).map(({ eventName }) => eventName)
-        expect(names, `gas ${gas}`).toEqual(receipt.status === 'success' ? ['Claimed'] : [])
-        if (receipt.status === 'success') paid++
-      }
-      await chain.client.revert({ id: before })
+      const hash = await chain.channels.write.claim([id, cumulative, voucher], call).catch(() => undefined)
+      if (hash === undefined) continue
+      const receipt = await chain.client.waitForTransactionReceipt({ hash })
+      const names = chain.events(receipt).map(({ eventName }) => eventName)
+      expect(names, `gas ${gas}`).toEqual(receipt.status === 'success' ? ['Claimed'] : [])
+      if (receipt.status === 'success') paid++
     }
     expect(paid).toBeGreaterThan(10)
   })
