@@ -22,6 +22,11 @@ export class AlarmOnce {
     this.#deps.alarm(code, fields)
   }
 
+  /** It is over: told anew when it comes again. */
+  end(code: ChainAlarmCode, about: string | number): void {
+    this.#told.delete(`${code}:${about}`)
+  }
+
   /** An operator has seen them: what lasts is told again. */
   reset(): void {
     this.#told.clear()

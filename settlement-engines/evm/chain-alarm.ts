@@ -9,6 +9,8 @@
  * - `low-funds`: the key's balance does not cover what is to be sent; it waits
  * - `would-revert`: a purpose would revert now; it waits, and can be cancelled
  * - `rejected`: every node refuses a signed transaction
+ * - `stale-head`: no new block was seen for long; the nodes stand still, or the chain does
+ * - `wrong-chain`: every node that answers serves another chain by now; nothing is read or sent
  * - `reorg`: a block that counted as final was replaced; the log poller does not go on
  */
 export type ChainAlarmCode =
@@ -20,6 +22,8 @@ export type ChainAlarmCode =
   | 'low-funds'
   | 'would-revert'
   | 'rejected'
+  | 'stale-head'
+  | 'wrong-chain'
   | 'reorg'
 
 export type RaiseAlarm = (code: ChainAlarmCode, fields: Record<string, unknown>) => void

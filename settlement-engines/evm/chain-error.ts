@@ -3,6 +3,7 @@
  * - `timeout`: no answer within the deadline
  * - `rate-limited`: HTTP 429, or the node's own "too many requests"
  * - `bad-answer`: an answer that is no JSON-RPC, or has not the shape that was asked for
+ * - `too-large`: an answer is larger than what is read, or the node says so: less is to be asked for
  * - `rpc-error`: the node understood and refused; `rpcCode` and `data` are what it said
  * - `wrong-chain`: the node serves another chain
  * - `wrong-code`: a contract's code is not the expected one
@@ -15,6 +16,7 @@ export type ChainErrorCode =
   | 'timeout'
   | 'rate-limited'
   | 'bad-answer'
+  | 'too-large'
   | 'rpc-error'
   | 'wrong-chain'
   | 'wrong-code'

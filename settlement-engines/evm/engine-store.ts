@@ -122,6 +122,17 @@ export class EngineStore {
     return this.#database
   }
 
+  /** The latest time that is in the books, by the clock that wrote them; milliseconds since the epoch. */
+  latestMs(): number {
+    const row = this.database
+      .prepare(
+        `SELECT max(at) AS latest FROM (SELECT max(created_ms) AS at FROM intents
+           UNION ALL SELECT max(created_ms) FROM attempts UNION ALL SELECT max(sent_ms) FROM attempts)`,
+      )
+      .get() as { latest: number | null }
+    return row.latest ?? 0
+  }
+
   /**
    * Runs `work` in one transaction: all of it is durable when this returns, none of it when it throws. Inside another
    * transaction it is part of that one. `work` must not be asynchronous.

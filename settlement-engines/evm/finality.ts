@@ -1,6 +1,6 @@
 import type { Chain } from './chain.ts'
 import { ChainError } from './chain-error.ts'
-import type { Block } from './rpc-answers.ts'
+import { type Block, toBlock } from './rpc-answers.ts'
 
 /**
  * When good news counts: at the chain's own `finalized` or `safe` block, or `depth` blocks below the newest. Only
@@ -17,27 +17,39 @@ export interface Heads {
   readonly final: Block
 }
 
-/** @throws ChainError `bad-answer` when the node knows no such block, `lagging` when the two contradict each other */
+/**
+ * Both heads as one node tells them, in one answer that names its chain too.
+ * @throws ChainError `bad-answer` when the node knows no such block, `lagging` when the two contradict each other
+ */
 export async function readHeads(chain: Chain, finality: Finality): Promise<Heads> {
-  const latest = await chain.block('latest')
-  if (latest === undefined) throw new ChainError('bad-answer', 'a node knows no latest block')
-  const at = finality.kind === 'blocks' ? Math.max(latest.number - finality.depth, 0) : finality.kind
-  const final = await chain.block(at)
-  if (final === undefined) {
-    throw new ChainError(
-      'bad-answer',
-      `a node knows no block "${at}": use a node that does, or count blocks for finality`,
-    )
+  if (finality.kind === 'blocks') {
+    const [latest] = await readBlocks(chain, ['latest'])
+    const at = Math.max(latest!.number - finality.depth, 0)
+    const final = at === latest!.number ? latest : await chain.block(at)
+    if (final === undefined) throw new ChainError('lagging', `a node does not know block ${at}`)
+    return { latest: latest!, final }
   }
-  if (final.number > latest.number) {
-    // The chain may have grown between the questions; by more than a few blocks it has not.
-    const again = await chain.block('latest')
-    if (again === undefined || again.number < final.number) {
-      throw new ChainError('lagging', `a node's newest block ${latest.number} is below a final one`)
+  const [final, latest] = await readBlocks(chain, [finality.kind, 'latest'])
+  return { latest: latest!, final: final! }
+}
+
+async function readBlocks(chain: Chain, names: readonly string[]): Promise<Block[]> {
+  const requests = names.map((name) => ({ method: 'eth_getBlockByNumber', params: [name, false] }))
+  return await chain.together(requests, (values) => {
+    const blocks = values.map((value, index) => {
+      const block = toBlock(value)
+      if (block !== undefined) return block
+      throw new ChainError(
+        'bad-answer',
+        `a node knows no block "${names[index]}": use a node that does, or count blocks for finality`,
+      )
+    })
+    const [first, last] = [blocks[0]!, blocks.at(-1)!]
+    if (first.number > last.number) {
+      throw new ChainError('lagging', `a node's newest block ${last.number} is below its final one`)
     }
-    return { latest: again, final }
-  }
-  return { latest, final }
+    return blocks
+  })
 }
 
 /** Whether a block is still part of the chain; undefined when no node knows a block of that number. */

@@ -69,15 +69,22 @@ export class ForeignWatch {
   /**
    * An operator has made sure that nothing else uses the key any more: goes on behind what the chain shows.
    * @param used the key's transaction count in the newest block
+   * @returns whether there was anything to resume
    * @throws ChainError `bad-answer` when no node shows the last of them
    */
-  async resume(used: number, latest: Heads['latest']): Promise<void> {
+  async resume(used: number, latest: Heads['latest']): Promise<boolean> {
     const { chain, nonces } = this.#deps
+    if (used < nonces.first && nonces.next === nonces.first) {
+      nonces.restart(used)
+      return true
+    }
+    if (nonces.halted === undefined && used <= nonces.next) return false
     // Beginning above the chain's true count would leave a gap that nothing passes.
     const isShown =
       used <= nonces.next ||
       (await findUsedNonce(chain, this.#address, used - 1, { from: 0, to: latest })) !== undefined
     if (!isShown) throw new ChainError('bad-answer', `no node shows nonce ${used - 1} of ${this.#address}`)
     nonces.resume(used)
+    return true
   }
 }

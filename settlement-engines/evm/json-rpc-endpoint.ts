@@ -1,4 +1,5 @@
 import { ChainError } from './chain-error.ts'
+import { secretsOf } from './url-secrets.ts'
 
 export interface RpcRequest {
   readonly method: string
@@ -9,8 +10,12 @@ export interface RpcRequest {
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024
 /** How much of a node's own words goes into messages. */
 const QUOTE_LENGTH_MAX = 200
-/** "Limit exceeded" of EIP-1474, when it speaks of requests. */
+/** "Limit exceeded" of EIP-1474: of requests, or of what one answer may hold. Only words tell which. */
 const LIMIT_EXCEEDED = -32005
+const RATE_WORDS = /too many requests|\brate\b|capacity|requests? (?:count|limit|per)/i
+const SIZE_WORDS = /range|results|response size|narrow/i
+/** "Internal error" of JSON-RPC. */
+const INTERNAL_ERROR = -32603
 
 /** One JSON-RPC node over HTTP. Its URL may hold an access token: only the host is ever named. */
 export class JsonRpcEndpoint {
@@ -18,11 +23,15 @@ export class JsonRpcEndpoint {
   readonly #url: string
   readonly #authorization: string | undefined
   readonly #deadlineMs: number
+  readonly #secrets: readonly string[]
   #nextId = 1
 
+  /** @throws Error, without the URL in it, when it is none */
   constructor(options: { url: string; deadlineMs: number }) {
-    const url = new URL(options.url)
+    const url = URL.parse(options.url)
+    if (url === null) throw new Error('an RPC URL is no URL: it must begin with http:// or https://')
     this.name = url.host
+    this.#secrets = secretsOf(url)
     if (url.username !== '' || url.password !== '') {
       const pair = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
       this.#authorization = `Basic ${Buffer.from(pair).toString('base64')}`
@@ -83,9 +92,10 @@ export class JsonRpcEndpoint {
         throw new ChainError('timeout', `${this.name} did not answer within ${this.#deadlineMs} ms`)
       }
       if (signal.aborted) throw new ChainError('stopped', `the question to ${this.name} was given up`)
-      throw new ChainError('unreachable', `${this.name} cannot be reached: ${causeOf(error)}`)
+      throw new ChainError('unreachable', `${this.name} cannot be reached: ${this.#quote(causeOf(error))}`)
     }
     if (status === 429) throw new ChainError('rate-limited', `${this.name} says that we ask too often`)
+    if (status === 413) throw new ChainError('too-large', `${this.name} says that we ask for too much`)
     let answer: unknown
     try {
       answer = JSON.parse(text)
@@ -94,8 +104,11 @@ export class JsonRpcEndpoint {
         ? this.#bad('HTTP', 'the answer is no JSON')
         : new ChainError('unreachable', `${this.name} answers with HTTP status ${status}`)
     }
-    // Some nodes send a JSON-RPC error with an HTTP error status: what it says is better than the status.
-    if (status !== 200 && !(isRecord(answer) && isRecord(answer.error))) {
+    // Some nodes send a JSON-RPC error with an HTTP error status: what it says is better than the status, unless it
+    // says no more than that the node is out of order.
+    const error = isRecord(answer) && isRecord(answer.error) ? answer.error : undefined
+    const isOutOfOrder = status >= 500 && (error?.code === undefined || error.code === INTERNAL_ERROR)
+    if (status !== 200 && (error === undefined || isOutOfOrder)) {
       throw new ChainError('unreachable', `${this.name} answers with HTTP status ${status}`)
     }
     return answer
@@ -106,8 +119,9 @@ export class JsonRpcEndpoint {
     const { error } = answer
     if (isRecord(error)) {
       const rpcCode = typeof error.code === 'number' ? error.code : undefined
-      const said = quote(error.message)
-      const isRate = (rpcCode === LIMIT_EXCEEDED || rpcCode === 429) && /request|rate|capacity/i.test(said)
+      const said = this.#quote(error.message)
+      const isLimit = rpcCode === LIMIT_EXCEEDED || rpcCode === 429
+      const isRate = isLimit && RATE_WORDS.test(said) && !SIZE_WORDS.test(said)
       throw new ChainError(isRate ? 'rate-limited' : 'rpc-error', `${this.name} refuses ${method}: ${said}`, {
         ...(rpcCode === undefined ? {} : { rpcCode }),
         data: error.data,
@@ -116,6 +130,13 @@ export class JsonRpcEndpoint {
     if (answer.id !== id) throw this.#bad(method, 'the answer is to another question')
     if (!('result' in answer)) throw this.#bad(method, 'the answer has neither result nor error')
     return answer.result
+  }
+
+  /** What somebody else said, short, and without what they know of our URL. */
+  #quote(value: unknown): string {
+    if (typeof value !== 'string') return 'no reason given'
+    const said = this.#secrets.reduce((text, secret) => text.replaceAll(secret, '[redacted]'), value)
+    return said.slice(0, QUOTE_LENGTH_MAX)
   }
 
   #bad(method: string, what: string): ChainError {
@@ -130,21 +151,17 @@ async function readBounded(response: Response): Promise<string> {
   for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
     size += chunk.length
     if (size > ANSWER_BYTES_MAX) {
-      throw new ChainError('bad-answer', `an answer is larger than ${ANSWER_BYTES_MAX} bytes`)
+      throw new ChainError('too-large', `an answer is larger than ${ANSWER_BYTES_MAX} bytes`)
     }
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')
 }
 
-function quote(value: unknown): string {
-  return typeof value === 'string' ? value.slice(0, QUOTE_LENGTH_MAX) : 'no reason given'
-}
-
 function causeOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const code = (cause as NodeJS.ErrnoException).code
-  return code ?? (cause instanceof Error ? cause.message : String(cause)).slice(0, QUOTE_LENGTH_MAX)
+  return code ?? (cause instanceof Error ? cause.message : String(cause))
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -32,6 +32,16 @@ export function readSecretKeyFile(path: string): SigningKey {
 }
 
 /**
+ * Reads the password of keystores from a file that its owner alone may read: its whole text but for one line end.
+ * @throws KeyFileError when others may read it, or it is empty
+ */
+export function readPasswordFile(path: string): string {
+  const password = readPrivate(path).replace(/\r?\n$/, '')
+  if (password === '') throw new KeyFileError(`the file ${path} is empty: it must hold a password`)
+  return password
+}
+
+/**
  * Writes a keystore file, mode 0600, for a new key or a given one. Nothing is ever replaced.
  * @returns the address, in lower case
  * @throws KeyFileError when the file is there already
@@ -73,7 +83,7 @@ function readPrivate(path: string): string {
     file = openSync(path, constants.O_RDONLY)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new KeyFileError(`the key file ${path} cannot be read (${code}). Check its path and owner`)
+    throw new KeyFileError(`the file ${path} cannot be read (${code}). Check its path and owner`)
   }
   try {
     const status = fstatSync(file)
@@ -81,12 +91,12 @@ function readPrivate(path: string): string {
     if (process.platform !== 'win32' && (status.mode & 0o077) !== 0) {
       const octal = (status.mode & 0o777).toString(8).padStart(4, '0')
       throw new KeyFileError(
-        `the key file ${path} has mode ${octal}: others than its owner may use it. Run: chmod 600 '${path}'`,
+        `the file ${path} has mode ${octal}: others than its owner may use it. Run: chmod 600 '${path}'`,
       )
     }
     if (status.size > KEY_FILE_BYTES_MAX) {
       throw new KeyFileError(
-        `the key file ${path} is larger than ${KEY_FILE_BYTES_MAX} bytes: is it the right file?`,
+        `the file ${path} is larger than ${KEY_FILE_BYTES_MAX} bytes: is it the right file?`,
       )
     }
     return readFileSync(file, 'utf8')

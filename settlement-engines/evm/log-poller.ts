@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import type { Hex } from 'viem'
 import type { Logger } from '../../src/lib/logger.ts'
 import { within } from '../../src/lib/within.ts'
@@ -20,16 +21,21 @@ const OVERLAP_LATEST_BLOCKS = 128
 const RANGES_PER_POLL_MAX = 50
 const POLL_MS = 4_000
 const STOP_DEADLINE_MS = 6_000
+/** Logs told in one transaction: the process has other work to do in between, however many a stranger makes. */
+const LOGS_PER_TRANSACTION_MAX = 250
 /** How providers say that a range holds too much; they have no common code. */
 const TOO_MUCH = /too many|more than|limit|range|too large|response size|exceed|query timeout/i
+
+/** What is wanted at each place of a log's topics, as nodes filter them; null: anything. */
+export type TopicFilter = readonly (readonly Hex[] | null)[]
 
 export interface LogPollerOptions {
   /** Unique in the store: the cursor's name. */
   readonly name: string
   /** Contracts whose logs are wanted; at least one. */
   readonly addresses: readonly Hex[]
-  /** First topics that are wanted: event signatures. Undefined: all. */
-  readonly events?: readonly Hex[]
+  /** Which of their logs; the node picks them, and what it sends is checked. Undefined: all. */
+  readonly topics?: TopicFilter
   /** Where to begin when there is no cursor: the contract's first block, for example. */
   readonly fromBlock: number
   /** `latest` for bad news, which is acted on at first sight; a finality for good news. */
@@ -46,8 +52,8 @@ export interface LogPollerDeps {
   readonly logger: Logger
   readonly alarm: RaiseAlarm
   /**
-   * Told each log once, in the chain's order, inside the database transaction that moves the cursor: what it writes
-   * to the store is there if and only if the log counts as told. When it throws, nothing moves and all is told again.
+   * Told each log once, in the chain's order, inside the database transaction that marks it as told: what it writes to
+   * the store is there if and only if the mark is. When it throws, the cursor stays and it is told again.
    * With `latest`, a log may later vanish in a reorg, and is told again from another block: check the state it speaks of.
    */
   readonly onLog: (log: ChainLog) => void
@@ -55,13 +61,14 @@ export interface LogPollerDeps {
 
 /** Reads the logs of contracts in bounded ranges, from a durable cursor, each exactly once over crashes and reorgs. */
 export class LogPoller {
-  readonly #options: Required<Omit<LogPollerOptions, 'events'>> & Pick<LogPollerOptions, 'events'>
+  readonly #options: Required<Omit<LogPollerOptions, 'topics'>> & Pick<LogPollerOptions, 'topics'>
   readonly #deps: LogPollerDeps
   readonly #cursor: LogCursor
   readonly #addresses: ReadonlySet<string>
-  readonly #events: ReadonlySet<string> | undefined
+  readonly #topics: TopicFilter
   #rangeBlocks: number
   #fault: string | undefined
+  #failure: string | undefined
   #lagBlocks: number | undefined
   #running: Promise<boolean> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -74,7 +81,7 @@ export class LogPoller {
     this.#deps = deps
     this.#cursor = new LogCursor({ name: options.name }, deps)
     this.#addresses = new Set(options.addresses.map((address) => address.toLowerCase()))
-    this.#events = options.events && new Set(options.events.map((event) => event.toLowerCase()))
+    this.#topics = (options.topics ?? []).map((place) => (place === null ? null : place.map(lower)))
   }
 
   start(): void {
@@ -97,6 +104,11 @@ export class LogPoller {
     return this.#fault
   }
 
+  /** Why the last poll did not go through, or undefined. */
+  get failure(): string | undefined {
+    return this.#failure
+  }
+
   /** Blocks between cursor and head at the last poll; undefined before the first. */
   get lagBlocks(): number | undefined {
     return this.#lagBlocks
@@ -112,7 +124,8 @@ export class LogPoller {
     this.#running ??= this.#poll()
       .catch((error: unknown) => {
         const level = error instanceof ChainError ? 'warn' : 'error'
-        this.#deps.logger[level]('log poll ended early', { name: this.#options.name, reason: String(error) })
+        this.#failure = String(error)
+        this.#deps.logger[level]('log poll ended early', { name: this.#options.name, reason: this.#failure })
         if (error instanceof ChainError && error.code === 'reorg') this.#fail(error.message)
         return false
       })
@@ -145,11 +158,12 @@ export class LogPoller {
       if (from > (cursor?.block ?? 0)) range++
       if (this.#isStopped && this.#options.pollMs > 0) return false
       const { logs, last } = await this.#read(from, target.number)
-      this.#tell(logs, last)
+      await this.#tell(logs, last)
       this.#lagBlocks = target.number - last.number
       from = last.number + 1
     }
     this.#lagBlocks = Math.max(target.number + 1 - from, 0)
+    this.#failure = undefined
     return from > target.number
   }
 
@@ -180,7 +194,7 @@ export class LogPoller {
     }
   }
 
-  /** Logs from a block on, as far as one answer goes; the range shrinks while a node says that it is too much. */
+  /** Logs from a block on, as far as one answer goes; the range shrinks while that is too much for a node. */
   async #read(from: number, until: number): Promise<{ logs: ChainLog[]; last: Block }> {
     for (;;) {
       const to = Math.min(from + this.#rangeBlocks - 1, until)
@@ -189,10 +203,10 @@ export class LogPoller {
         this.#rangeBlocks = Math.min(this.#rangeBlocks * 2, this.#options.rangeBlocks)
         return answer
       } catch (error) {
-        const isTooMuch =
-          error instanceof ChainError && error.code === 'rpc-error' && TOO_MUCH.test(error.message)
-        if (!isTooMuch || to === from) throw error
+        if (!isTooMuch(error) || to === from) throw error
         this.#rangeBlocks = Math.max((to - from + 1) >> 1, 1)
+        // Each try takes its whole deadline: the next poll goes on with less.
+        if (error.code === 'timeout') throw error
       }
     }
   }
@@ -203,7 +217,7 @@ export class LogPoller {
       fromBlock: hexOf(from),
       toBlock: hexOf(to),
       address: [...this.#addresses],
-      ...(this.#events === undefined ? {} : { topics: [[...this.#events]] }),
+      ...(this.#topics.length === 0 ? {} : { topics: this.#topics }),
     }
     const requests = [
       { method: 'eth_getLogs', params: [filter] },
@@ -225,21 +239,38 @@ export class LogPoller {
     const isOfLast = log.blockNumber !== last.number || log.blockHash === last.hash
     const isAsked =
       this.#addresses.has(log.address) &&
-      (this.#events === undefined || this.#events.has(log.topics[0] ?? ''))
+      this.#topics.every((place, index) => place === null || place.includes(log.topics[index] ?? '0x'))
     if (!isInRange || !isOfLast || !isAsked) {
       throw new ChainError('bad-answer', 'a node lists a log that was not asked for, or of another block')
     }
   }
 
-  #tell(logs: readonly ChainLog[], last: Block): void {
-    this.#deps.store.transaction(() => {
-      for (const log of logs) if (this.#cursor.markSeen(log)) this.#deps.onLog(log)
-      this.#cursor.advance(last, this.#options.overlapBlocks)
-    })
+  async #tell(logs: readonly ChainLog[], last: Block): Promise<void> {
+    const { store, onLog } = this.#deps
+    for (let told = 0; told < logs.length; told += LOGS_PER_TRANSACTION_MAX) {
+      store.transaction(() => {
+        for (const log of logs.slice(told, told + LOGS_PER_TRANSACTION_MAX)) {
+          if (this.#cursor.markSeen(log)) onLog(log)
+        }
+      })
+      await immediate()
+    }
+    // After a crash before this, the range is read again, and what is marked is not told again.
+    store.transaction(() => this.#cursor.advance(last, this.#options.overlapBlocks))
   }
 
   #fail(reason: string): void {
     if (this.#fault === undefined) this.#deps.alarm('reorg', { poller: this.#options.name, reason })
     this.#fault = reason
   }
+}
+
+function isTooMuch(error: unknown): error is ChainError {
+  if (!(error instanceof ChainError)) return false
+  if (error.code === 'rpc-error') return TOO_MUCH.test(error.message)
+  return error.code === 'too-large' || error.code === 'timeout'
+}
+
+function lower(topic: Hex): Hex {
+  return topic.toLowerCase() as Hex
 }

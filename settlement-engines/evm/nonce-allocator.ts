@@ -76,6 +76,16 @@ export class NonceAllocator {
   }
 
   /**
+   * Begins anew where nothing was given out yet: a node told a wrong count at the first start.
+   * @param latest the key's transaction count in the newest block
+   */
+  restart(latest: number): void {
+    this.#store.database
+      .prepare('UPDATE nonces SET first = ?, next = ? WHERE chain_id = ? AND address = ? AND next = first')
+      .run(latest, latest, ...this.#place)
+  }
+
+  /**
    * An operator has made sure that nothing else uses the key: go on behind all that the chain knows.
    * @param latest the key's transaction count in the newest block
    */

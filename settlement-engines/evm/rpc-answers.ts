@@ -2,6 +2,9 @@ import type { Hex } from 'viem'
 import { ChainError } from './chain-error.ts'
 import { toAddress, toBytes, toCount, toHash, toList, toQuantity, toRecord } from './rpc-values.ts'
 
+/** The last second that a JavaScript date can show. */
+const TIME_MAX_S = 8_640_000_000_000
+
 export interface Block {
   readonly number: number
   readonly hash: Hex
@@ -54,11 +57,13 @@ export function toBlock(value: unknown): Block | undefined {
   if (value === null) return undefined
   const block = toRecord(value, 'a block')
   const baseFee = block.baseFeePerGas
+  const timeS = toCount(block.timestamp, 'block time')
+  if (timeS > TIME_MAX_S) throw new ChainError('bad-answer', `a node tells a block of second ${timeS}`)
   return {
     number: toCount(block.number, 'block number'),
     hash: toHash(block.hash, 'block hash'),
     parentHash: toHash(block.parentHash, 'parent hash'),
-    timestampMs: toCount(block.timestamp, 'block time') * 1000,
+    timestampMs: timeS * 1000,
     baseFeePerGas: baseFee === undefined || baseFee === null ? undefined : toQuantity(baseFee, 'base fee'),
   }
 }
@@ -112,14 +117,21 @@ export function toTransaction(value: unknown): ChainTransaction | undefined {
   }
 }
 
-/** Answer of `eth_feeHistory` with the percentiles of {@link FeeMarket}. @throws ChainError `bad-answer` */
-export function toFeeMarket(value: unknown): FeeMarket {
+/**
+ * Answer of `eth_feeHistory` over `blocks` blocks, with the percentiles of {@link FeeMarket}.
+ * @throws ChainError `bad-answer`
+ */
+export function toFeeMarket(value: unknown, blocks: number): FeeMarket {
   const history = toRecord(value, 'fee history')
-  const baseFees = toList(history.baseFeePerGas, 'base fees').map((fee) => toQuantity(fee, 'base fee'))
+  const listed = toList(history.baseFeePerGas, 'base fees')
+  // That of the next block comes on top.
+  if (listed.length > blocks + 1) throw new ChainError('bad-answer', 'a node tells more base fees than asked')
+  const baseFees = listed.map((fee) => toQuantity(fee, 'base fee'))
   const baseFee = baseFees.at(-1)
   if (baseFee === undefined) throw new ChainError('bad-answer', 'a node tells no base fee')
   const { reward } = history
   const rows = reward === undefined || reward === null ? [] : toList(reward, 'rewards')
+  if (rows.length > blocks) throw new ChainError('bad-answer', 'a node tells more rewards than asked')
   const column = (index: number): bigint => {
     const fees = rows.map((row) => toQuantity(toList(row, 'rewards of a block')[index], 'reward'))
     return fees.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))[fees.length >> 1] ?? 0n

@@ -55,6 +55,12 @@ export function hexOf(value: bigint | number): Hex {
 }
 
 function unfit(value: unknown, what: string, wanted: string): ChainError {
-  const shown = (JSON.stringify(value) ?? String(value)).slice(0, QUOTE_LENGTH_MAX)
+  // Only plain values are quoted: lists and objects may be large, or nested beyond what can be written.
+  const isPlain = typeof value !== 'object' || value === null
+  const shown = isPlain
+    ? String(JSON.stringify(value)).slice(0, QUOTE_LENGTH_MAX)
+    : Array.isArray(value)
+      ? 'a list'
+      : 'an object'
   return new ChainError('bad-answer', `a node's answer does not fit: ${what} is ${shown}, not ${wanted}`)
 }

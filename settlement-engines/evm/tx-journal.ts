@@ -74,11 +74,11 @@ export class TxJournal {
     })
   }
 
-  /** Purposes that have no nonce, oldest first. */
+  /** Purposes that have no nonce: the urgent ones, then the others, oldest first. */
   queued(limit: number): QueuedIntent[] {
     return this.#rows(
       `SELECT * FROM intents WHERE chain_id = ? AND address = ? AND state = 'queued'
-       ORDER BY created_ms, rowid LIMIT ?`,
+       ORDER BY urgency = 'urgent' DESC, created_ms, rowid LIMIT ?`,
       ...[this.#chainId, this.#address, limit],
     ).map(toIntent)
   }

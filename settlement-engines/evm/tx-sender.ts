@@ -6,16 +6,17 @@ import type { Chain } from './chain.ts'
 import type { RaiseAlarm } from './chain-alarm.ts'
 import { ChainError } from './chain-error.ts'
 import type { EngineStore } from './engine-store.ts'
-import { bumpFees, ceilingOf, chooseFees } from './fees.ts'
-import { type Finality, type Heads, isCanonical, readHeads } from './finality.ts'
+import { type Finality, isCanonical, readHeads } from './finality.ts'
 import { ForeignWatch } from './foreign-watch.ts'
 import { NonceAllocator } from './nonce-allocator.ts'
-import type { FeeMarket, Receipt } from './rpc-answers.ts'
+import type { RoundView } from './round-view.ts'
+import type { Receipt } from './rpc-answers.ts'
 import type { SigningKey } from './signing-key.ts'
 import { TxBroadcaster } from './tx-broadcaster.ts'
-import type { OpenTx, QueuedIntent, TxAttempt, TxIntent, TxOutcome } from './tx-intent.ts'
+import type { OpenTx, TxAttempt, TxIntent, TxOutcome } from './tx-intent.ts'
 import { type PurposeView, TxJournal } from './tx-journal.ts'
-import { callOf, costOf, highestOf, mostUrgent, withMargin } from './tx-terms.ts'
+import { isAboutOne, TxSigner } from './tx-signer.ts'
+import { headDemand } from './tx-terms.ts'
 
 /** Places between which a process may end; each leaves something else behind. For fault tests. */
 export const SENDER_STEPS = [
@@ -29,17 +30,19 @@ export const SENDER_STEPS = [
 ] as const
 export type SenderStep = (typeof SENDER_STEPS)[number]
 
-/** Nonces at once: nodes keep 16 executable transactions per sender for certain. */
-const OPEN_MAX = 16
-/** Purposes looked at per round beyond those that can be sent: some may have to wait. */
-const QUEUE_LOOK_MAX = 64
+/** What counted as final and is mined no more, looked at per round. */
+const MISSING_LOOK_MAX = 16
 const POLL_MS = 4_000
 /** A pool forgets; sending the same bytes again costs nothing. */
 const REBROADCAST_MS = 30_000
 /** How long the first of all waiting transactions may wait before its fees rise. */
 const BUMP_AFTER_MS = { calm: 45_000, urgent: 15_000 }
-/** Signatures under one nonce: fees have grown 400 fold by then. */
-const ATTEMPTS_MAX = 64
+/** No chain in use makes no block for so long. */
+const STALE_HEAD_MS = 10 * 60_000
+/** A node that lags is soon right again. */
+const DOUBT_MS = 10 * 60_000
+/** A purpose that would revert: what it waits for, another transaction or a paused token, comes in this time or not soon. */
+const REVERT_PATIENCE_MS = 10 * 60_000
 const STOP_DEADLINE_MS = 6_000
 
 export interface TxSenderOptions {
@@ -50,6 +53,8 @@ export interface TxSenderOptions {
   readonly pollMs?: number
   readonly rebroadcastMs?: number
   readonly bumpAfterMs?: { readonly calm: number; readonly urgent: number }
+  /** How long a purpose that would revert waits for that to change; then it is taken back. */
+  readonly revertPatienceMs?: number
 }
 
 export interface TxSenderDeps {
@@ -67,21 +72,13 @@ export interface TxSenderDeps {
   readonly checkpoint?: (step: SenderStep) => void
 }
 
-interface View extends Heads {
-  /** Transactions of the key that are in blocks: the nonce below which all are used. */
-  readonly used: number
-  market: FeeMarket | undefined
-  /** Something is not understood: sign nothing new in this round. */
-  isDoubtful: boolean
-}
-
 /**
  * Carries out purposes on chain, each at most once, with one key that nothing else uses. What is signed is stored
  * before it is sent; a purpose is signed under a second nonce only after the first went, finally, to another
  * transaction. Outcomes are read from final blocks alone; what nodes say to a broadcast is information.
  */
 export class TxSender {
-  readonly #options: Required<Omit<TxSenderOptions, 'pollMs'>>
+  readonly #options: Required<Omit<TxSenderOptions, 'pollMs' | 'revertPatienceMs'>>
   readonly #pollMs: number
   readonly #deps: TxSenderDeps
   readonly #journal: TxJournal
@@ -89,15 +86,21 @@ export class TxSender {
   readonly #alarms: AlarmOnce
   readonly #watch: ForeignWatch
   readonly #broadcaster: TxBroadcaster
+  readonly #signer: TxSigner
+  /** The highest block seen, and when it was new. */
+  #head: { readonly number: number; readonly sinceMs: number } | undefined
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #isFirstRound = true
   #isStopped = true
   #isWoken = false
   #lookedAtMs: number | undefined
+  #failure: string | undefined
+  #doubtSinceMs: number | undefined
 
   constructor(options: TxSenderOptions, deps: TxSenderDeps) {
     const { pollMs = POLL_MS, rebroadcastMs = REBROADCAST_MS, bumpAfterMs = BUMP_AFTER_MS, ...rest } = options
+    const { revertPatienceMs = REVERT_PATIENCE_MS } = rest
     this.#pollMs = pollMs
     this.#options = { ...rest, rebroadcastMs, bumpAfterMs }
     this.#deps = deps
@@ -109,6 +112,13 @@ export class TxSender {
     this.#watch = new ForeignWatch(place, watched)
     const own = { journal: this.#journal, alarms: this.#alarms, sent: () => this.#checkpoint('sent') }
     this.#broadcaster = new TxBroadcaster({ chain: deps.chain, clock: deps.clock, ...own })
+    const parts = { journal: this.#journal, nonces: this.#nonces, alarms: this.#alarms }
+    const checkpoint = (step: SenderStep) => this.#checkpoint(step)
+    const giveUp = (purpose: string) => this.cancel(purpose)
+    this.#signer = new TxSigner(
+      { maxFeePerGas: rest.maxFeePerGas, revertPatienceMs },
+      { ...deps, ...parts, broadcaster: this.#broadcaster, checkpoint, giveUp },
+    )
   }
 
   /**
@@ -121,6 +131,8 @@ export class TxSender {
     const latest = await chain.transactionCount(key.address, 'latest')
     const pending = await chain.transactionCount(key.address, 'pending')
     this.#nonces.open({ latest, pending })
+    const { halted } = this.#nonces
+    if (halted !== undefined) this.#alarms.raise('foreign-transaction', 'halted', { reason: halted })
     this.#isStopped = false
     this.#isFirstRound = true
     await this.tick()
@@ -143,16 +155,38 @@ export class TxSender {
   }
 
   /**
+   * Why nothing new goes out although nodes answer, in words for operators; undefined: all is well. `resume` ends only
+   * what `halted` tells.
+   */
+  get trouble(): string | undefined {
+    const { halted } = this
+    if (halted !== undefined) return halted
+    const now = this.#deps.clock.now()
+    if (this.#head !== undefined && now - this.#head.sinceMs >= STALE_HEAD_MS) {
+      return `no node has shown a block above ${this.#head.number} since ${isoTime(this.#head.sinceMs)}`
+    }
+    if (this.#doubtSinceMs === undefined || now - this.#doubtSinceMs < DOUBT_MS) return undefined
+    return `nothing is signed since ${isoTime(this.#doubtSinceMs)}: what nodes tell of the key's transactions does not fit what was sent, see the alarms`
+  }
+
+  /** Why the last round did not go through, or undefined. */
+  get failure(): string | undefined {
+    return this.#failure
+  }
+
+  /**
    * For an operator who has made sure that nothing else uses the key any more.
+   * @returns whether there was anything to resume
    * @throws ChainError `bad-answer` when the count that a node tells cannot be shown to be right
    */
-  async resume(): Promise<void> {
+  async resume(): Promise<boolean> {
     const { chain, key } = this.#deps
     const { latest } = await readHeads(chain, this.#options.finality)
     const used = await chain.transactionCount(key.address, 'latest')
-    await this.#watch.resume(used, latest)
+    if (!(await this.#watch.resume(used, latest))) return false
     this.#alarms.reset()
     this.wake()
+    return true
   }
 
   /**
@@ -202,7 +236,11 @@ export class TxSender {
     this.#running ??= this.#round()
       .catch((error: unknown) => {
         const level = error instanceof ChainError ? 'warn' : 'error'
-        this.#deps.logger[level]('transaction round ended early', { reason: String(error) })
+        this.#failure = String(error)
+        this.#deps.logger[level]('transaction round ended early', { reason: this.#failure })
+        if (error instanceof ChainError && error.code === 'wrong-chain') {
+          this.#alarms.raise('wrong-chain', this.#deps.chain.chainId, { reason: error.message })
+        }
       })
       .finally(() => {
         this.#running = undefined
@@ -228,16 +266,21 @@ export class TxSender {
       await this.#attend(tx, open, view)
     }
     this.#isFirstRound = false
-    if (!view.isDoubtful && this.#nonces.halted === undefined) await this.#signQueued(view)
+    this.#alarms.end('wrong-chain', this.#deps.chain.chainId)
+    if (!view.isDoubtful && this.#nonces.halted === undefined) {
+      await this.#signer.signQueued(view, () => this.#isStopped)
+    }
     this.#lookedAtMs = this.#deps.clock.now()
+    this.#failure = undefined
+    this.#doubtSinceMs = view.isDoubtful ? (this.#doubtSinceMs ?? this.#lookedAtMs) : undefined
   }
 
-  async #attend(tx: OpenTx, open: readonly OpenTx[], view: View): Promise<void> {
+  async #attend(tx: OpenTx, open: readonly OpenTx[], view: RoundView): Promise<void> {
     try {
       if (tx.nonce < view.used) await this.#attendUsed(tx, view)
       else await this.#attendWaiting(tx, open, view)
     } catch (error) {
-      if (error instanceof ChainError && error.code !== 'rpc-error') throw error
+      if (!isAboutOne(error)) throw error
       // One purpose that its owner cannot take note of, say, must not keep the others waiting.
       this.#deps.logger.error('transaction is left for later', {
         purpose: tx.intent.purpose,
@@ -247,16 +290,27 @@ export class TxSender {
     }
   }
 
-  async #look(): Promise<View> {
+  async #look(): Promise<RoundView> {
     const { chain, key } = this.#deps
     const heads = await readHeads(chain, this.#options.finality)
     const used = await chain.transactionCount(key.address, 'latest')
+    this.#checkHead(heads.latest.number)
     return { ...heads, used, market: undefined, isDoubtful: false }
   }
 
+  /** Whoever stands still tells no news, good or bad: an operator must see to it. */
+  #checkHead(number: number): void {
+    const now = this.#deps.clock.now()
+    const head = this.#head
+    if (head === undefined || number > head.number) this.#head = { number, sinceMs: now }
+    else if (now - head.sinceMs >= STALE_HEAD_MS) {
+      this.#alarms.raise('stale-head', head.number, { highest: head.number, told: number })
+    }
+  }
+
   /** What counted as final is not mined any more: only where the chosen finality was too weak. */
-  async #checkMissingFinal(view: View): Promise<void> {
-    for (const { nonce, finalBlock } of this.#journal.finalFrom(view.used).slice(0, OPEN_MAX)) {
+  async #checkMissingFinal(view: RoundView): Promise<void> {
+    for (const { nonce, finalBlock } of this.#journal.finalFrom(view.used).slice(0, MISSING_LOOK_MAX)) {
       // A node that has not come so far proves nothing.
       if (finalBlock > view.final.number) continue
       this.#alarms.raise('final-transaction-missing', nonce, { nonce, block: finalBlock })
@@ -265,7 +319,7 @@ export class TxSender {
     }
   }
 
-  async #attendUsed(tx: OpenTx, view: View): Promise<void> {
+  async #attendUsed(tx: OpenTx, view: RoundView): Promise<void> {
     const { chain } = this.#deps
     this.#broadcaster.forget(tx.nonce)
     for (const attempt of tx.attempts.toReversed()) {
@@ -295,133 +349,30 @@ export class TxSender {
     this.#deps.logger.info('transaction is final', { purpose: tx.intent.purpose, kind: outcome.kind, hash })
   }
 
-  async #attendWaiting(tx: OpenTx, open: readonly OpenTx[], view: View): Promise<void> {
+  async #attendWaiting(tx: OpenTx, open: readonly OpenTx[], view: RoundView): Promise<void> {
     const now = this.#deps.clock.now()
     const last = tx.attempts.at(-1)!
     const isHead = tx.nonce === view.used
     if (tx.intent.isCancelled && last.kind !== 'cancel') {
-      await this.#replace(tx, 'cancel', tx.intent, view)
+      await this.#signer.replace(tx, 'cancel', tx.intent, view)
       return
     }
     if (isHead) {
-      // All others wait behind this one: it is as urgent as the most urgent of them.
-      const demand = mostUrgent(open.map(({ intent }) => intent))
+      // All others wait behind this one.
+      const demand = headDemand(open.filter(({ nonce }) => nonce >= tx.nonce).map(({ intent }) => intent))
       const isStuck = now - last.createdMs >= this.#options.bumpAfterMs[demand.urgency]
       const isDue = isStuck || this.#broadcaster.isUnderpriced(tx.nonce)
-      if (isDue && (await this.#replace(tx, last.kind, { ...tx.intent, ...demand }, view))) return
+      if (isDue && (await this.#signer.replace(tx, last.kind, { ...tx.intent, ...demand }, view))) return
     }
     const isFresh = last.sentMs !== undefined && now - last.sentMs < this.#options.rebroadcastMs
     if (!isFresh || this.#isFirstRound) await this.#broadcaster.broadcast(tx.nonce, tx.attempts)
   }
 
-  /** Signs the same nonce again with higher fees. @returns whether it did */
-  async #replace(tx: OpenTx, kind: TxAttempt['kind'], intent: QueuedIntent, view: View): Promise<boolean> {
-    const { chain, clock, key, logger } = this.#deps
-    const self = { from: key.address, to: key.address, value: 0n, data: '0x' } as const
-    const call = kind === 'cancel' ? self : { from: key.address, ...callOf(tx.intent) }
-    const gas = kind === 'cancel' ? withMargin(await chain.estimateGas(self)) : tx.gasLimit
-    // What cancels moves nothing: the purpose's budget does not bind it, the ceiling does.
-    const { maxFeePerGas } = this.#options
-    const ceiling = kind === 'cancel' ? maxFeePerGas : ceilingOf(intent.feeBudget, gas, maxFeePerGas)
-    const nowMs = clock.now()
-    const fresh = chooseFees(await this.#market(view), { ...intent, nowMs, ceiling })
-    const fees = bumpFees(highestOf(tx.attempts), fresh, ceiling)
-    if (fees === undefined || tx.attempts.length >= ATTEMPTS_MAX) {
-      this.#alarms.raise('fee-limit', tx.nonce, { purpose: intent.purpose, nonce: tx.nonce })
-      return false
-    }
-    const { chainId } = chain
-    const unsigned = {
-      chainId,
-      nonce: tx.nonce,
-      to: call.to,
-      value: call.value,
-      data: call.data,
-      gas,
-      ...fees,
-    }
-    this.#checkpoint('before-sign')
-    const signed = await key.sign(unsigned)
-    this.#checkpoint('signed')
-    const attempt = { ...signed, ...fees, kind, createdMs: nowMs, sentMs: undefined }
-    this.#journal.recordAttempt(tx.nonce, attempt)
-    this.#checkpoint('stored')
-    this.#broadcaster.forget(tx.nonce)
-    logger.info('transaction replaced', { purpose: intent.purpose, nonce: tx.nonce, kind, hash: signed.hash })
-    await this.#broadcaster.broadcast(tx.nonce, [...tx.attempts, attempt])
-    return true
-  }
-
-  async #signQueued(view: View): Promise<void> {
-    let room = OPEN_MAX - this.#journal.open().length
-    for (const intent of this.#journal.queued(QUEUE_LOOK_MAX)) {
-      if (room <= 0 || this.#isStopped) return
-      if (await this.#signFirst(intent, view)) room--
-    }
-  }
-
-  /** @returns whether the purpose has a nonce now; otherwise it waits */
-  async #signFirst(intent: QueuedIntent, view: View): Promise<boolean> {
-    const { chain, clock, key, store } = this.#deps
-    const gas = await this.#gasFor(intent)
-    if (gas === undefined) return false
-    const ceiling = ceilingOf(intent.feeBudget, gas, this.#options.maxFeePerGas)
-    const nowMs = clock.now()
-    const fees = chooseFees(await this.#market(view), { ...intent, nowMs, ceiling })
-    if (fees === undefined) {
-      this.#alarms.raise('fee-limit', intent.purpose, { purpose: intent.purpose })
-      return false
-    }
-    const open = this.#journal.open().filter(({ nonce }) => nonce >= view.used)
-    const promised = open.reduce(
-      (sum, tx) => sum + costOf(tx.intent.value, tx.gasLimit, highestOf(tx.attempts)),
-      0n,
-    )
-    if ((await chain.balance(key.address, 'latest')) < promised + costOf(intent.value, gas, fees)) {
-      this.#alarms.raise('low-funds', intent.purpose, { purpose: intent.purpose, address: key.address })
-      return false
-    }
-    const nonce = this.#nonces.next
-    this.#checkpoint('before-sign')
-    const signed = await key.sign({ chainId: chain.chainId, nonce, gas, ...callOf(intent), ...fees })
-    this.#checkpoint('signed')
-    const attempt = { ...signed, ...fees, kind: 'call' as const, createdMs: nowMs, sentMs: undefined }
-    const place = { nonce, gasLimit: gas, signedBlock: view.latest.number }
-    const isStored = store.transaction(() => {
-      // It may have been cancelled meanwhile: then the signature is forgotten, and was never anywhere else.
-      if (this.#journal.purpose(intent.purpose)?.state !== 'queued') return false
-      this.#nonces.take(nonce)
-      this.#journal.recordSigned(intent, place, attempt)
-      return true
-    })
-    if (!isStored) return false
-    this.#checkpoint('stored')
-    await this.#broadcaster.broadcast(nonce, [attempt])
-    return true
-  }
-
-  /** Undefined when the call would revert now. */
-  async #gasFor(intent: QueuedIntent): Promise<bigint | undefined> {
-    if (intent.gasLimit !== undefined) return intent.gasLimit
-    const { chain, key } = this.#deps
-    try {
-      return withMargin(await chain.estimateGas({ from: key.address, ...callOf(intent) }))
-    } catch (error) {
-      // Not only a revert: no answer about this purpose may keep the others from being sent.
-      const isAboutIt =
-        error instanceof ChainError && (error.code === 'rpc-error' || error.code === 'bad-answer')
-      if (!isAboutIt) throw error
-      this.#alarms.raise('would-revert', intent.purpose, { purpose: intent.purpose, reason: error.message })
-      return undefined
-    }
-  }
-
-  async #market(view: View): Promise<FeeMarket> {
-    view.market ??= await this.#deps.chain.fees()
-    return view.market
-  }
-
   #checkpoint(step: SenderStep): void {
     this.#deps.checkpoint?.(step)
   }
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString()
 }

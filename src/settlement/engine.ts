@@ -37,6 +37,16 @@ export interface SettlementOrder {
   readonly quantity: Quantity
 }
 
+/** What an operator says of an order whose end nobody else can tell. */
+export interface OrderVerdict {
+  /** `paid`: the peer has the money. `not-paid`: it does not, and by this order never will. */
+  readonly outcome: 'paid' | 'not-paid'
+  /** For whoever reads the books later. */
+  readonly reason: string
+  /** The operator knows that the order may have been carried out unheard, and has made sure. */
+  readonly doubtful: boolean
+}
+
 /** Money that came from outside ILP, final on the network. */
 export interface IncomingCredit {
   /** From the network itself, so that it can be told again after any crash: e.g. `evm:1:0x…:3`. At most 128 characters. */
@@ -49,7 +59,20 @@ export interface IncomingCredit {
   readonly sender: string | undefined
 }
 
-/** The node, as an engine sees it. Every call may be repeated and then changes nothing. */
+/** What a node knows of an account's orders to one engine. */
+export interface HostOrders {
+  /** Sum of those that the engine told to be settled, at the engine's scale. */
+  readonly settled: Quantity
+  /** Surely handed over, and their end was not told. Oldest first. */
+  readonly open: readonly SettlementOrder[]
+  /** Perhaps handed over: they come, or come again, with the same id. Oldest first. */
+  readonly offered: readonly SettlementOrder[]
+}
+
+/**
+ * The node, as an engine sees it. Every call may be repeated and then changes nothing. The node is the book of what was
+ * credited and ordered: an engine whose own books may be lost or old asks it before it acts on them.
+ */
 export interface EngineHost {
   /** Resolves once the credit is booked for good. To be repeated, with the same id, until it does. */
   credit(credit: IncomingCredit): Promise<void>
@@ -62,6 +85,16 @@ export interface EngineHost {
    * @throws PeerMessageError when the peer refused it, or its answer did not come: it may have been heard all the same
    */
   send(accountId: string, message: Buffer): Promise<Buffer>
+  /**
+   * The sum of all credits of this engine whose ids begin with `prefix`, those in SUSPENSE too. Changes nothing.
+   * @throws Error when it cannot be told now: ask again later
+   */
+  credited(prefix: string): Promise<Quantity>
+  /**
+   * What the node knows of the account's orders to this engine, at one moment. Changes nothing.
+   * @throws Error when it cannot be told now: ask again later
+   */
+  orders(accountId: string): Promise<HostOrders>
 }
 
 export type ChannelState = 'opening' | 'open' | 'closing' | 'closed' | 'disputed'
@@ -98,7 +131,11 @@ export interface EngineStatement {
   readonly differences: readonly string[]
 }
 
-/** What operators may do with channels. Each resolves once the intent is stored; the channel's state shows the rest. */
+/**
+ * What operators may do with channels. Each resolves once the intent is stored; the channel's state shows the rest. Each
+ * throws a RangeError, with a message for operators, when channel, account or limits do not allow it, and then has changed
+ * nothing; a PeerMessageError when the peer had to be asked first and gave no good answer.
+ */
 export interface ChannelOperations {
   open(accountId: string, deposit: bigint): Promise<ChannelView>
   topUp(channelId: string, amount: bigint): Promise<ChannelView>
@@ -118,6 +155,18 @@ export interface SettlementEngine {
   stop(): Promise<void>
   /** One cheap round trip to the network. Rejects when it cannot be used. */
   probe(signal: AbortSignal): Promise<void>
+  /**
+   * Why money does not move now although the network may answer `probe`, in words for operators, who must see to it;
+   * undefined: all is well. Costs no round trip. Absent in engines that know of no such state.
+   */
+  trouble?(): string | undefined
+  /**
+   * Ends a halt that `trouble` tells of, by the word of an operator who has removed its cause. Absent in engines that
+   * never halt.
+   * @throws ResumeRefusedError when there is nothing to resume
+   * @throws EngineUnavailableError when the network does not show that it is safe now: repeat it later
+   */
+  resume?(): Promise<void>
 
   /**
    * Serves the account from now on. Idempotent.
@@ -136,6 +185,14 @@ export interface SettlementEngine {
    * @throws EngineUnavailableError when it is not known whether the order was stored: repeat it
    */
   settle(order: SettlementOrder): Promise<void>
+  /**
+   * Ends an order by the word of an operator, who has looked up where the money moves what became of it. When this
+   * resolves it is stored: the engine never carries the order out from then on, even if its books were lost and it did
+   * not know it, and tells the node its end like any other. Absent in engines that always find out themselves.
+   * @throws VerdictRefusedError when the engine knows better, or the operator has not said what it takes
+   * @throws OrderConflictError when the id was used with another account or amount
+   */
+  abandon?(order: SettlementOrder, verdict: OrderVerdict): Promise<void>
   /**
    * A message of the account's peer; resolves with the answer.
    * @throws MessageRefusedError when it is not taken: nothing was changed by it
@@ -161,6 +218,16 @@ export class EngineConfigError extends Error {
 /** An id was used before for something else: nothing was changed. */
 export class OrderConflictError extends Error {
   override readonly name = 'OrderConflictError'
+}
+
+/** An operator's verdict on an order was not taken: nothing was changed. The message says why. */
+export class VerdictRefusedError extends Error {
+  override readonly name = 'VerdictRefusedError'
+}
+
+/** There is nothing that an operator could resume: nothing was changed. The message says what is the matter instead. */
+export class ResumeRefusedError extends Error {
+  override readonly name = 'ResumeRefusedError'
 }
 
 /** The outcome is unknown, or the engine cannot be reached now. Repeat the same call later. */

@@ -47,6 +47,24 @@ export function addQuantities(a: Quantity, b: Quantity): Quantity {
   return { amount: convertQuantity(a, scale).amount + convertQuantity(b, scale).amount, scale }
 }
 
+/** Below 0 when `a` is worth less, 0 when both are worth the same, above 0 when it is worth more. */
+export function compareQuantities(a: Quantity, b: Quantity): number {
+  const scale = Math.max(a.scale, b.scale)
+  const difference = convertQuantity(a, scale).amount - convertQuantity(b, scale).amount
+  return difference === 0n ? 0 : difference < 0n ? -1 : 1
+}
+
+/** `a` - `b`, told at the coarsest scale that is exact. `b` must not be more. */
+export function subtractQuantities(a: Quantity, b: Quantity): Quantity {
+  let scale = Math.max(a.scale, b.scale)
+  let amount = convertQuantity(a, scale).amount - convertQuantity(b, scale).amount
+  while (scale > 0 && amount % 10n === 0n) {
+    amount /= 10n
+    scale--
+  }
+  return { amount, scale }
+}
+
 /** The largest amount, in units of `fromScale`, that is at most `amount` and can be told exactly in `toScale`. */
 export function floorToScale(amount: bigint, fromScale: number, toScale: number): bigint {
   if (toScale >= fromScale) return amount

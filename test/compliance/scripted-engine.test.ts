@@ -33,7 +33,11 @@ settlementEngineCompliance('scripted', async (): Promise<EngineHarness> => {
       final = on
     },
     advance: async () => await newest?.carryOut(),
-    refuse: async ({ id }) => void refused.add(id),
+    refuse: async (order) => {
+      refused.add(order.id)
+      return order
+    },
+    peer: undefined,
     payIn: async (accountId, amount) => {
       const quantity = { amount, scale: 9 }
       newest?.payIn({

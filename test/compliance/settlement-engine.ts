@@ -2,11 +2,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   type EngineAccount,
   type EngineHost,
+  type HostOrders,
   type IncomingCredit,
   MessageRefusedError,
   OrderConflictError,
   PeerMessageError,
   type Quantity,
+  ResumeRefusedError,
   type SettlementEngine,
   type SettlementOrder,
 } from '../../src/settlement/engine.ts'
@@ -25,8 +27,10 @@ export interface EngineHarness {
   finalise(on: boolean): Promise<void>
   /** Lets the network go on, and the engine notice: called again and again while the suite waits. */
   advance(): Promise<void>
-  /** Makes the network refuse the order for good; undefined when that cannot be brought about. */
-  refuse: ((order: SettlementOrder) => Promise<void>) | undefined
+  /** An order like this one that the network refuses for good; undefined when that cannot be brought about. */
+  refuse: ((order: SettlementOrder) => Promise<SettlementOrder>) | undefined
+  /** The account's peer: answers messages of the engine. Undefined for engines that need none to pay. */
+  peer: ((accountId: string, message: Buffer) => Promise<Buffer>) | undefined
   /** Somebody pays us; undefined where money comes in by messages of the peer only. */
   payIn: ((accountId: string | undefined, amount: bigint) => Promise<Quantity>) | undefined
   /** Milliseconds to wait for the network. */
@@ -38,9 +42,18 @@ export interface EngineHarness {
 class RecordingHost implements EngineHost {
   readonly ends: { id: string; how: 'settled' | 'refused' }[] = []
   readonly credits: IncomingCredit[] = []
+  /** Orders that the engine may have been given. */
+  readonly handed: SettlementOrder[] = []
   /** Every call, the refused ones too. */
   calls = 0
   refusing = false
+  /** Whether messages to peers are lost. */
+  isCutOff = false
+  readonly #peer: EngineHarness['peer']
+
+  constructor(peer: EngineHarness['peer']) {
+    this.#peer = peer
+  }
 
   async credit(credit: IncomingCredit): Promise<void> {
     this.#hear()
@@ -57,8 +70,25 @@ class RecordingHost implements EngineHost {
     this.ends.push({ id, how: 'refused' })
   }
 
-  async send(): Promise<Buffer> {
-    throw new PeerMessageError('this peer does not answer')
+  async send(accountId: string, message: Buffer): Promise<Buffer> {
+    if (this.#peer === undefined || this.isCutOff) throw new PeerMessageError('this peer does not answer')
+    return await this.#peer(accountId, message)
+  }
+
+  async credited(prefix: string): Promise<Quantity> {
+    const known = new Map(this.credits.map((credit) => [credit.id, credit]))
+    return sumOf([...known.values()].filter(({ id }) => id.startsWith(prefix)))
+  }
+
+  async orders(accountId: string): Promise<HostOrders> {
+    const own = this.handed.filter((order) => order.accountId === accountId)
+    const settled = new Set(this.ends.filter(({ how }) => how === 'settled').map(({ id }) => id))
+    const ended = new Set(this.ends.map(({ id }) => id))
+    return {
+      settled: sumOf(own.filter(({ id }) => settled.has(id))),
+      open: [],
+      offered: own.filter(({ id }) => !ended.has(id)),
+    }
   }
 
   #hear(): void {
@@ -90,7 +120,9 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
 
     function order(amount = 1_000n, accountId = 'alice'): SettlementOrder {
       const id = `order-${++orders}`
-      return { id, accountId, quantity: { amount, scale: engine.scaleOf(accountId) } }
+      const made = { id, accountId, quantity: { amount, scale: engine.scaleOf(accountId) } }
+      host.handed.push(made)
+      return made
     }
 
     function ends(id: string): string[] {
@@ -110,7 +142,7 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
 
     beforeEach(async () => {
       harness = await makeHarness()
-      host = new RecordingHost()
+      host = new RecordingHost(harness.peer)
       await open()
     })
 
@@ -211,11 +243,43 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
         expect((await units((await engine.statement('bob')).settled, 'bob')).amount).toBe(333n)
       })
 
+      it('takes the silence of a peer for nothing: the order waits, and is carried out', async (context) => {
+        if (harness.peer === undefined) return context.skip()
+        await harness.finalise(true)
+        host.isCutOff = true
+        const first = order()
+        await engine.settle(first)
+        for (let round = 0; round < 5; round++) await harness.advance()
+        await crash()
+        for (let round = 0; round < 5; round++) await harness.advance()
+        expect(ends(first.id)).toEqual([])
+        const { open, settled } = await engine.statement('alice')
+        expect(sameValue(open, first.quantity)).toBe(true)
+        expect(settled.amount).toBe(0n)
+        host.isCutOff = false
+        expect(await ended(first.id)).toBe('settled')
+      })
+
+      it('pays one order after the other, and each once, over crashes between them', async () => {
+        await harness.finalise(true)
+        for (const amount of [10n, 200n, 3_000n]) {
+          const one = order(amount)
+          await engine.settle(one)
+          expect(await ended(one.id)).toBe('settled')
+          await crash()
+          await engine.settle(one)
+        }
+        for (let round = 0; round < 3; round++) await harness.advance()
+        expect((await units((await engine.statement('alice')).settled, 'alice')).amount).toBe(3_210n)
+        expect((await engine.statement('alice')).differences).toEqual([])
+      })
+
       it('tells an order refused that the network refuses for good', async (context) => {
         const { refuse } = harness
         if (refuse === undefined) return context.skip()
-        const [bad, good] = [order(50n), order(60n)]
-        await refuse(bad)
+        const [asked, good] = [order(50n), order(60n)]
+        const bad = await refuse(asked)
+        if (bad !== asked) host.handed.splice(host.handed.indexOf(asked), 1, bad)
         await harness.finalise(true)
         await engine.settle(bad)
         await engine.settle(good)
@@ -251,13 +315,23 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
         expect(sameValue((await engine.statement('alice')).credited, paid)).toBe(true)
       })
 
-      it('tells two payments as two credits', async (context) => {
+      it('tells equal payments as what they are: one after the other apart, at once to the unit', async (context) => {
         const { payIn } = harness
         if (payIn === undefined) return context.skip()
         const first = await payIn('alice', 10n)
-        const second = await payIn('alice', 10n)
-        await credited(2)
-        const sum = addQuantities(first, second)
+        await credited(1)
+        // What comes at once may be told as one credit, where a network sums it up.
+        const sum = [await payIn('alice', 10n), await payIn('alice', 10n)].reduce(addQuantities, first)
+        await waitFor(
+          'all credits',
+          async () => {
+            await harness.advance()
+            return sameValue(await host.credited(''), sum)
+          },
+          harness.patienceMs,
+        )
+        expect(new Set(host.credits.map(({ id }) => id)).size).toBeGreaterThan(1)
+        await harness.advance()
         expect(sameValue((await engine.statement('alice')).credited, sum)).toBe(true)
       })
 
@@ -309,6 +383,13 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
         await engine.stop()
       })
 
+      it('tells no trouble while all is well, and has nothing to resume', async () => {
+        expect(engine.trouble?.()).toBeUndefined()
+        await expect(engine.resume?.() ?? Promise.reject(new ResumeRefusedError())).rejects.toBeInstanceOf(
+          ResumeRefusedError,
+        )
+      })
+
       it('has a scale from 0 to 255 for each account', () => {
         expect(engine.scaleOf('alice')).toBeGreaterThanOrEqual(0)
         expect(engine.scaleOf('alice')).toBeLessThanOrEqual(255)
@@ -340,4 +421,8 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
 function sameValue(a: Quantity, b: Quantity): boolean {
   const scale = Math.max(a.scale, b.scale)
   return convertQuantity(a, scale).amount === convertQuantity(b, scale).amount
+}
+
+function sumOf(parts: readonly { quantity: Quantity }[]): Quantity {
+  return parts.reduce<Quantity>((sum, { quantity }) => addQuantities(sum, quantity), { amount: 0n, scale: 0 })
 }

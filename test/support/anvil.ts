@@ -1,14 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
 import type { Hex } from 'viem'
+import { findAnvil } from '../../src/cli/settle-demo/find-anvil.ts'
 import { freePort } from './free-port.ts'
 import { waitFor } from './wait-for.ts'
 
 const START_DEADLINE_MS = 15_000
-/** npm packages name architectures in Go's way. */
-const ARCHITECTURES: Record<string, string> = { x64: 'amd64', arm64: 'arm64' }
 
 /** Private keys of the first accounts that anvil funds: public knowledge, of its well-known mnemonic. */
 export const ANVIL_KEYS: readonly Hex[] = [
@@ -131,13 +128,4 @@ export class Anvil {
   async blockNumber(): Promise<number> {
     return Number(await this.rpc<string>('eth_blockNumber'))
   }
-}
-
-/** The program inside the platform's own npm package. */
-function findAnvil(): string {
-  const require = createRequire(import.meta.url)
-  const wrapper = createRequire(require.resolve('@foundry-rs/anvil/package.json'))
-  const architecture = ARCHITECTURES[process.arch] ?? process.arch
-  const manifest = wrapper.resolve(`@foundry-rs/anvil-${process.platform}-${architecture}/package.json`)
-  return join(dirname(manifest), 'bin', process.platform === 'win32' ? 'anvil.exe' : 'anvil')
 }

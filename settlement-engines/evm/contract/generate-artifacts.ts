@@ -3,6 +3,7 @@ import { buildSolidity, type SolidityBuild } from './build-solidity.ts'
 
 const CONTRACT = 'settlement-engines/evm/contract'
 const TEST = 'test/support/contracts'
+const DEMO = 'src/cli/settle-demo'
 
 /** Contracts of tests and of the demonstration. */
 const TEST_FILES = [
@@ -21,9 +22,11 @@ export interface GeneratedFile {
 
 /** Compiles everything. Takes some seconds. */
 export function generateArtifacts(): readonly GeneratedFile[] {
+  const test = buildSolidity(TEST_FILES)
   return [
     ...channelFiles(buildSolidity([`${CONTRACT}/SettlementChannels.sol`])),
-    testFile(buildSolidity(TEST_FILES)),
+    testFile(test),
+    demoFile(test),
   ]
 }
 
@@ -58,6 +61,15 @@ function testFile(build: SolidityBuild): GeneratedFile {
   return {
     path: `${TEST}/test-contracts.json`,
     text: json({ compiler: build.compiler, inputHash: build.inputHash, contracts }),
+  }
+}
+
+/** The token of the demonstration, which is part of the package; the tests are not. */
+function demoFile({ compiler, contracts }: SolidityBuild): GeneratedFile {
+  const { bytecode } = contracts.get('TestToken')!
+  return {
+    path: `${DEMO}/demo-token.json`,
+    text: json({ source: `${TEST}/TestTokens.sol`, contractName: 'TestToken', compiler, bytecode }),
   }
 }
 

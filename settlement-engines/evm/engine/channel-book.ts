@@ -44,17 +44,19 @@ export class ChannelBook {
   save(channel: ChannelRecord): void {
     this.#store.database
       .prepare(
-        `INSERT INTO engine_channels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        `INSERT INTO engine_channels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET state = excluded.state, deposited = excluded.deposited,
            claimed = excluded.claimed, cumulative = excluded.cumulative, acked = excluded.acked,
            signature = excluded.signature, close_at = excluded.close_at,
-           unclaimed_since_ms = excluded.unclaimed_since_ms, claim_purpose = excluded.claim_purpose`,
+           unclaimed_since_ms = excluded.unclaimed_since_ms, claim_purpose = excluded.claim_purpose,
+           held = excluded.held`,
       )
       .run(
         ...[channel.id, channel.accountId, channel.direction, channel.state, channel.token, channel.scale],
         ...[JSON.stringify(channel.terms), String(channel.deposited), String(channel.claimed)],
         ...[String(channel.cumulative), String(channel.acked), channel.signature ?? null],
         ...[channel.closeAt ?? null, channel.unclaimedSinceMs ?? null, channel.claimPurpose ?? null],
+        String(channel.held),
       )
   }
 
@@ -136,6 +138,7 @@ function toChannel(row: Row): ChannelRecord {
     claimed: BigInt(row.claimed as string),
     cumulative: BigInt(row.cumulative as string),
     acked: BigInt(row.acked as string),
+    held: BigInt(row.held as string),
     signature: (row.signature ?? undefined) as Hex | undefined,
     closeAt: (row.close_at ?? undefined) as number | undefined,
     unclaimedSinceMs: (row.unclaimed_since_ms ?? undefined) as number | undefined,

@@ -5,6 +5,7 @@ import {
   erc20Abi,
   type Hex,
   keccak256,
+  stringToHex,
   zeroAddress,
 } from 'viem'
 import type { Chain } from '../chain.ts'
@@ -13,9 +14,15 @@ import { isSettlementChannels } from '../contract/runtime-code.ts'
 import { settlementChannelsAbi } from '../contract/settlement-channels-abi.ts'
 import { hexOf, toBytes } from '../rpc-values.ts'
 import type { ChannelTerms } from './channel-record.ts'
+import type { Authorization, Permit } from './token-signatures.ts'
 
 /** `closeAt` of a closed channel. */
 const CLOSED = 2n ** 64n - 1n
+/** The last second that a JavaScript date can show: blocks are no later, and delays are at most 30 days. */
+const CLOSE_AT_MAX = 8_640_000_000_000n
+/** What the nonces of signed deposits begin with. */
+const OPEN_AUTHORIZATION = keccak256(stringToHex('SettlementChannels.open'))
+const FUND_AUTHORIZATION = keccak256(stringToHex('SettlementChannels.fund'))
 /** Questions in one request: providers commonly allow 100. */
 const BATCH_MAX = 50
 
@@ -32,6 +39,17 @@ export interface ChannelOnChain {
   /** Seconds since the epoch, while closing. */
   readonly closeAt: number | undefined
 }
+
+/** A deposit that needs no allowance. */
+export type DepositSignature =
+  | {
+      readonly kind: 'authorization'
+      readonly from: Hex
+      readonly signed: Authorization
+      /** Of a top-up. */
+      readonly salt: Hex
+    }
+  | { readonly kind: 'permit'; readonly signed: Permit }
 
 export interface Call {
   readonly to: Hex
@@ -96,9 +114,59 @@ export class ChannelContract {
     return this.#call(data, token === zeroAddress ? amount : 0n)
   }
 
+  /** {@link open} of a token, by signature. */
+  openSigned(terms: ChannelTerms, amount: bigint, by: DepositSignature): Call {
+    const data =
+      by.kind === 'permit'
+        ? encodeFunctionData({
+            abi: settlementChannelsAbi,
+            functionName: 'openWithPermit',
+            args: [terms, amount, by.signed],
+          })
+        : encodeFunctionData({
+            abi: settlementChannelsAbi,
+            functionName: 'openWithAuthorization',
+            args: [by.from, terms, amount, by.signed],
+          })
+    return this.#call(data)
+  }
+
+  /** {@link fund} of a token, by signature. */
+  fundSigned(id: Hex, amount: bigint, by: DepositSignature): Call {
+    const data =
+      by.kind === 'permit'
+        ? encodeFunctionData({
+            abi: settlementChannelsAbi,
+            functionName: 'fundWithPermit',
+            args: [id, amount, by.signed],
+          })
+        : encodeFunctionData({
+            abi: settlementChannelsAbi,
+            functionName: 'fundWithAuthorization',
+            args: [id, by.from, amount, by.salt, by.signed],
+          })
+    return this.#call(data)
+  }
+
+  /** What an authorization must be signed for: the channel, and of a top-up its salt. */
+  authorizationNonce(kind: 'open' | 'fund', id: Hex, salt: Hex): Hex {
+    const bytes32 = { type: 'bytes32' } as const
+    return keccak256(
+      kind === 'open'
+        ? encodeAbiParameters([bytes32, bytes32], [OPEN_AUTHORIZATION, id])
+        : encodeAbiParameters([bytes32, bytes32, bytes32], [FUND_AUTHORIZATION, id, salt]),
+    )
+  }
+
   claim(id: Hex, cumulative: bigint, signature: Hex): Call {
     const args = [id, cumulative, signature] as const
     return this.#call(encodeFunctionData({ abi: settlementChannelsAbi, functionName: 'claim', args }))
+  }
+
+  /** Many in one: a voucher that moves nothing holds up no other. */
+  claimMany(rows: readonly { id: Hex; cumulative: bigint; signature: Hex }[]): Call {
+    const args = [rows] as const
+    return this.#call(encodeFunctionData({ abi: settlementChannelsAbi, functionName: 'claimMany', args }))
   }
 
   /** By the payee; with the best voucher when there is one. */
@@ -193,6 +261,9 @@ function toChannelOnChain(value: unknown): ChannelOnChain | undefined {
   if (channel.payer === zeroAddress) return undefined
   const { closeAt } = channel
   const state = closeAt === 0n ? 'open' : closeAt === CLOSED ? 'closed' : 'closing'
+  if (state === 'closing' && closeAt > CLOSE_AT_MAX) {
+    throw new ChainError('bad-answer', `a node tells a channel that closes in second ${closeAt}`)
+  }
   return {
     payer: lower(channel.payer),
     payee: lower(channel.payee),

@@ -44,7 +44,7 @@ export class ChannelDesk implements ChannelOperations {
   }
 
   async claim(channelId: string): Promise<ChannelView> {
-    this.#payee.claim(this.#channel(channelId, 'in'))
+    this.#payee.claims.handIn([this.#channel(channelId, 'in')])
     return this.#view(channelId)
   }
 

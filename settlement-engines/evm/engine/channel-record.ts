@@ -27,7 +27,8 @@ export interface ChannelRecord {
   readonly cumulative: bigint
   /** `out`: what the payee says it credited. */
   readonly acked: bigint
-  /** Of `cumulative`. */
+  /** The figure that `signature` is over; below `cumulative` where books were lost. */
+  readonly held: bigint
   readonly signature: Hex | undefined
   /** Seconds since the epoch. */
   readonly closeAt: number | undefined

@@ -27,9 +27,17 @@ export class CreditBook {
 
   untold(limit: number): IncomingCredit[] {
     return this.#store.database
-      .prepare('SELECT * FROM engine_credits WHERE told = 0 ORDER BY seq LIMIT ?')
+      .prepare('SELECT * FROM engine_credits WHERE told = 0 ORDER BY account_id IS NULL, seq LIMIT ?')
       .all(limit)
       .map((row) => toCredit(row as Row))
+  }
+
+  /** Sum of those whose ids begin with `prefix` and that the node has not taken note of. */
+  untoldSum(prefix: string): bigint {
+    return this.#store.database
+      .prepare('SELECT amount FROM engine_credits WHERE told = 0 AND substr(id, 1, length(?1)) = ?1')
+      .all(prefix)
+      .reduce((sum, row) => sum + BigInt(row.amount as string), 0n)
   }
 
   setTold({ id, accountId, quantity }: IncomingCredit): void {

@@ -12,6 +12,8 @@ import type { CreditBook } from './credit-book.ts'
 import type { EvmSettings } from './evm-options.ts'
 import type { OrderBook } from './order-book.ts'
 import type { PeerAnswer, PeerBody, PeerRequestType } from './peer-messages.ts'
+import type { TokenAbility } from './token-abilities.ts'
+import type { TransferBook } from './transfer-book.ts'
 import type { ChannelsDomain } from './voucher.ts'
 
 /** Places between which a process may end; each leaves something else behind. For fault tests. */
@@ -34,7 +36,17 @@ export type EngineStep = (typeof ENGINE_STEPS)[number]
  * - `channel-lost`: a channel ended with less claimed than was credited
  * - `deposit-failed`: opening or topping up a channel failed on the chain
  * - `budget`: orders wait because no more may be put into channels
- * - `transfer-failed`: a plain transfer was reverted
+ * - `transfer-failed`: a plain transfer was reverted, or not carried out while its signature was good
+ * - `payment-refused`: the peer does not credit a transfer of the native coin that it was paid; it is told again
+ * - `close-failed`: closing a channel, or asking for it, failed on the chain: it is open again
+ * - `claim-failed`: handing a voucher in failed on the chain: it is tried again
+ * - `books-old`: the node, the peer or the chain knows more than the books; they were raised to it
+ * - `books-lost`: orders of the node that are not in the books may have been paid: they are left alone
+ * - `surplus`: more was paid to the peer than the node knows orders for; it pays the next ones
+ * - `doubtful-credit`: money of a channel that neither books nor node account for is in the node's SUSPENSE
+ * - `voucher-missing`: a channel is closing, and the voucher for what was credited is lost
+ * - `deposit-gone`: a deposit that counted as final is no longer there; the account gets no further credit
+ * - `rounds-fail`: something that is tried in each round has failed for long
  */
 export type EngineAlarmCode =
   | 'peer-closing'
@@ -42,6 +54,16 @@ export type EngineAlarmCode =
   | 'deposit-failed'
   | 'budget'
   | 'transfer-failed'
+  | 'payment-refused'
+  | 'close-failed'
+  | 'claim-failed'
+  | 'books-old'
+  | 'books-lost'
+  | 'surplus'
+  | 'doubtful-credit'
+  | 'voucher-missing'
+  | 'deposit-gone'
+  | 'rounds-fail'
 
 /** What the parts of a running engine share. */
 export interface EngineCore {
@@ -57,8 +79,13 @@ export interface EngineCore {
   readonly orders: OrderBook
   readonly channels: ChannelBook
   readonly credits: CreditBook
+  readonly transferBook: TransferBook
   /** Of the configured tokens, as the chain tells them. */
   readonly scales: ReadonlyMap<Hex, number>
+  /** Tokens that take signatures, and what they take; the others are not in it. */
+  readonly abilities: ReadonlyMap<Hex, TokenAbility>
+  /** First block whose plain transfers to us count; undefined: none do. */
+  readonly transfersFrom: number | undefined
   readonly clock: Clock
   readonly logger: Logger
   readonly alarm: (code: EngineAlarmCode, fields: Record<string, unknown>) => void

@@ -80,6 +80,25 @@ const MIGRATIONS: readonly string[] = [
      amount TEXT NOT NULL,
      PRIMARY KEY (kind, account_id)
    ) STRICT;`,
+  `CREATE TABLE engine_authorizations (
+     purpose TEXT PRIMARY KEY,
+     nonce TEXT NOT NULL,
+     valid_before INTEGER NOT NULL
+   ) STRICT;
+   CREATE TABLE engine_notices (
+     seq INTEGER PRIMARY KEY,
+     hash TEXT NOT NULL UNIQUE,
+     account_id TEXT NOT NULL,
+     heard INTEGER NOT NULL DEFAULT 0
+   ) STRICT;
+   CREATE INDEX engine_notices_unheard ON engine_notices (seq) WHERE heard = 0;`,
+  // held: figure of the voucher whose signature is kept. covered: part of an order that older payments pay.
+  `ALTER TABLE engine_channels ADD COLUMN held TEXT NOT NULL DEFAULT '0';
+   UPDATE engine_channels SET held = cumulative WHERE signature IS NOT NULL;
+   ALTER TABLE engine_orders ADD COLUMN covered TEXT NOT NULL DEFAULT '0';`,
+  // Known payers do not queue behind strangers, however many transfers those make.
+  `DROP INDEX engine_credits_untold;
+   CREATE INDEX engine_credits_untold ON engine_credits (account_id IS NULL, seq) WHERE told = 0;`,
 ]
 
 /** Makes or updates the engine's own tables in its store. @throws Error when a newer version wrote them */

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Hex, zeroAddress } from 'viem'
+import { type Hex, pad, zeroAddress } from 'viem'
 import type { Clock } from '../../../src/lib/clock.ts'
 import type { Logger } from '../../../src/lib/logger.ts'
 import {
@@ -11,20 +11,25 @@ import {
   type EngineHost,
   type EngineStatement,
   EngineUnavailableError,
+  type OrderVerdict,
+  ResumeRefusedError,
   type SettlementEngine,
   type SettlementOrder,
 } from '../../../src/settlement/engine.ts'
 import { Chain } from '../chain.ts'
 import type { ChainAlarmCode } from '../chain-alarm.ts'
+import { ChainError } from '../chain-error.ts'
 import { EngineStore } from '../engine-store.ts'
-import { readHeads } from '../finality.ts'
+import { isCanonical, readHeads } from '../finality.ts'
 import { LogPoller } from '../log-poller.ts'
 import { KeyInUseError } from '../nonce-allocator.ts'
+import { SteadyClock } from '../steady-clock.ts'
 import { TxSender } from '../tx-sender.ts'
 import { AccountBook, type AccountRecord } from './account-book.ts'
 import { ChannelBook } from './channel-book.ts'
 import { ChannelContract } from './channel-contract.ts'
 import { CreditBook } from './credit-book.ts'
+import { endByVerdict } from './end-by-verdict.ts'
 import type { EngineAlarmCode, EngineStep } from './engine-core.ts'
 import { prepareEngineTables } from './engine-tables.ts'
 import {
@@ -33,10 +38,12 @@ import {
   parseAccountOptions,
   parseEngineOptions,
 } from './evm-options.ts'
-import { loadKeys } from './load-keys.ts'
+import { type EngineKeys, loadKeys } from './load-keys.ts'
 import { OrderBook } from './order-book.ts'
 import { asStartError, RunningEngine } from './running-engine.ts'
-import { totalOf } from './totals.ts'
+import { statementOf } from './statement-of.ts'
+import { type TokenAbility, TokenProbe } from './token-abilities.ts'
+import { TransferBook } from './transfer-book.ts'
 import { TRANSFER_EVENT } from './transfers.ts'
 
 const ORDER_ID = /^[A-Za-z0-9_.:-]{1,128}$/
@@ -130,12 +137,19 @@ export class EvmEngine implements SettlementEngine {
         `${account.id} has settled in another token: give it a new account`,
       )
     }
+    const scale = scales.get(token)!
+    if (known !== undefined && known.scale !== scale) {
+      throw new EngineConfigError(
+        'assetCode',
+        `the node tells ${scale} decimals of ${asset.token}, which had ${known.scale}: check the RPC URLs`,
+      )
+    }
     store.transaction(() => {
       accounts.save({
         id: account.id,
         assetCode: account.assetCode,
         token,
-        scale: scales.get(token)!,
+        scale,
         mode: options.mode,
         ownAddress: account.ownAddress ?? '',
         peerAddress: account.peerAddress ?? '',
@@ -165,11 +179,12 @@ export class EvmEngine implements SettlementEngine {
       }
     })
     this.#served.add(account.id)
-    this.#running().wake()
+    this.#running().serve(account.id)
   }
 
   async closeAccount(accountId: string): Promise<void> {
     this.#served.delete(accountId)
+    this.#engine?.unserve(accountId)
   }
 
   scaleOf(accountId: string): number {
@@ -192,29 +207,16 @@ export class EvmEngine implements SettlementEngine {
     this.#running().wake()
   }
 
+  async abandon({ accountId, id, quantity }: SettlementOrder, verdict: OrderVerdict): Promise<void> {
+    endByVerdict(this.#running().core, { id, accountId, amount: quantity.amount }, verdict)
+  }
+
   async receive(accountId: string, message: Buffer): Promise<Buffer> {
     return await this.#running().receive(this.#account(accountId), message)
   }
 
   async statement(accountId: string): Promise<EngineStatement> {
-    const { accounts, channels, orders, store } = this.#running().core
-    const scale = accounts.find(accountId)?.scale ?? 0
-    const open = orders.open(accountId).reduce((sum, { amount }) => sum + amount, 0n)
-    const differences = channels
-      .all()
-      .filter((one) => one.accountId === accountId && one.direction === 'in' && one.state === 'closed')
-      .filter(({ claimed, cumulative }) => claimed < cumulative)
-      .map(
-        ({ claimed, cumulative, id }) =>
-          `channel ${id} closed with ${claimed} paid of ${cumulative} credited`,
-      )
-    return {
-      accountId,
-      settled: { amount: totalOf(store, 'settled', accountId), scale },
-      open: { amount: open, scale },
-      credited: { amount: totalOf(store, 'credited', accountId), scale },
-      differences,
-    }
+    return statementOf(this.#running().core, accountId)
   }
 
   channels(): readonly ChannelView[] {
@@ -223,6 +225,28 @@ export class EvmEngine implements SettlementEngine {
 
   get operations(): ChannelOperations {
     return this.#running().desk
+  }
+
+  trouble(): string | undefined {
+    return this.#engine?.trouble
+  }
+
+  /** For an operator who has made sure that nothing else uses the funding key any more: signs again after a halt. */
+  async resume(): Promise<void> {
+    const engine = this.#running()
+    const { logger, sender } = engine.core
+    try {
+      if (!(await sender.resume())) {
+        const { trouble = 'no trouble is known' } = engine
+        throw new ResumeRefusedError(`the evm engine is not halted: there is nothing to resume (${trouble})`)
+      }
+    } catch (error) {
+      if (!(error instanceof ChainError)) throw error
+      throw new EngineUnavailableError(`no node shows now how far the key is: ${error.message}`, {
+        cause: error,
+      })
+    }
+    logger.warn('evm engine resumed by an operator')
   }
 
   /** One round over everything; for tests and for `pollMs` 0. */
@@ -242,16 +266,13 @@ export class EvmEngine implements SettlementEngine {
     this.#store = store
   }
 
-  async #begin(parts: {
-    chain: Chain
-    store: EngineStore
-    contract: ChannelContract
-    funding: Awaited<ReturnType<typeof loadKeys>>['funding']
-    claim: Awaited<ReturnType<typeof loadKeys>>['claim']
-  }): Promise<void> {
+  async #begin(
+    parts: { chain: Chain; store: EngineStore; contract: ChannelContract } & EngineKeys,
+  ): Promise<void> {
     const { chain, claim, contract, funding, store } = parts
     const settings = this.#settings
-    const { clock, host, logger } = this.#deps
+    const { host, logger } = this.#deps
+    const clock = new SteadyClock({ floorMs: store.latestMs() }, this.#deps)
     const alarm = (code: EngineAlarmCode | ChainAlarmCode, fields: Record<string, unknown>) => {
       logger.error('evm engine alarm', { code, ...fields })
       this.#deps.alarm?.(code, fields)
@@ -268,13 +289,17 @@ export class EvmEngine implements SettlementEngine {
       orders: new OrderBook({ store }),
       channels: new ChannelBook({ store }),
       credits: new CreditBook({ store }),
+      transferBook: new TransferBook({ store }),
     }
     const domain = { chainId: settings.chainId, contract: settings.contract }
     const checkpoint = this.#deps.checkpoint ?? (() => undefined)
     const scales = await this.#readScales(contract)
-    engine = new RunningEngine({ ...own, ...books, domain, claimKey: claim, checkpoint, scales }, { host })
+    const abilities = await readAbilities(scales.keys(), new TokenProbe({ chain, key: funding }))
+    const transfersFrom = await this.#firstTransferBlock(chain, store)
+    const told = { scales, abilities, transfersFrom }
+    engine = new RunningEngine({ ...own, ...books, domain, claimKey: claim, checkpoint, ...told }, { host })
     await sender.start()
-    const poller = await this.#makePoller(engine, alarm)
+    const poller = this.#makePoller(engine, alarm)
     this.#engine = engine
     engine.begin(poller)
   }
@@ -286,6 +311,10 @@ export class EvmEngine implements SettlementEngine {
       try {
         scales.set(address, await contract.scaleOf(address))
       } catch (error) {
+        // No answer says nothing of the token.
+        const isAnswer =
+          error instanceof ChainError && (error.code === 'rpc-error' || error.code === 'bad-answer')
+        if (!isAnswer) throw error
         throw new EngineConfigError(
           `assets.${code}.token`,
           `${token} does not tell its decimals: ${String(error)}`,
@@ -295,17 +324,31 @@ export class EvmEngine implements SettlementEngine {
     return scales
   }
 
-  async #makePoller(
+  /** Undefined when plain transfers to us do not count. */
+  async #firstTransferBlock(chain: Chain, store: EngineStore): Promise<number | undefined> {
+    const { acceptTransfers, finality, fromBlock } = this.#settings
+    if (!acceptTransfers) return undefined
+    if (fromBlock !== undefined) return fromBlock
+    const { final } = await readHeads(chain, finality)
+    // It is kept for good: a wrong one would leave payments unseen.
+    if ((await isCanonical(chain, final)) !== true) {
+      throw new ChainError('bad-answer', `no node knows the final block ${final.number}`)
+    }
+    return firstBlock(store, final.number)
+  }
+
+  #makePoller(
     engine: RunningEngine,
     alarm: (code: ChainAlarmCode, fields: Record<string, unknown>) => void,
-  ): Promise<LogPoller | undefined> {
-    const { chain, logger, scales, store } = engine.core
-    const { acceptTransfers, finality, fromBlock, pollMs } = this.#settings
+  ): LogPoller | undefined {
+    const { chain, logger, scales, store, transfersFrom } = engine.core
+    const { finality, pollMs } = this.#settings
     const addresses = [...scales.keys()].filter((token) => token !== zeroAddress)
-    if (!acceptTransfers || addresses.length === 0) return undefined
-    const from = fromBlock ?? firstBlock(store, (await readHeads(chain, finality)).final.number)
+    if (transfersFrom === undefined || addresses.length === 0) return undefined
+    // The node picks the transfers to us: others' are too many to read.
+    const topics = [[TRANSFER_EVENT], null, [pad(engine.core.funding.address)]]
     return new LogPoller(
-      { name: 'transfers', addresses, events: [TRANSFER_EVENT], fromBlock: from, head: finality, pollMs },
+      { name: 'transfers', addresses, topics, fromBlock: transfersFrom, head: finality, pollMs },
       { chain, store, logger, alarm, onLog: (log) => engine.transfers.received(log) },
     )
   }
@@ -324,6 +367,18 @@ export class EvmEngine implements SettlementEngine {
     }
     return account
   }
+}
+
+async function readAbilities(
+  tokens: Iterable<Hex>,
+  probe: TokenProbe,
+): Promise<ReadonlyMap<Hex, TokenAbility>> {
+  const abilities = new Map<Hex, TokenAbility>()
+  for (const token of tokens) {
+    const ability = token === zeroAddress ? undefined : await probe.abilityOf(token)
+    if (ability !== undefined) abilities.set(token, ability)
+  }
+  return abilities
 }
 
 /** Where reading began, for good: a crash before the first poll must not move it. */

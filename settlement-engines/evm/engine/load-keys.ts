@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { EngineConfigError } from '../../../src/settlement/engine.ts'
-import { readKeystoreFile, readSecretKeyFile } from '../key-file.ts'
+import { readKeystoreFile, readPasswordFile, readSecretKeyFile } from '../key-file.ts'
 import type { SigningKey } from '../signing-key.ts'
 import type { EvmSettings } from './evm-options.ts'
 
@@ -14,7 +13,7 @@ export async function loadKeys(keys: EvmSettings['keys']): Promise<EngineKeys> {
   const password =
     keys.passwordFile === undefined
       ? undefined
-      : await asConfig('keys.passwordFile', async () => readFileSync(keys.passwordFile!, 'utf8').trimEnd())
+      : await asConfig('keys.passwordFile', async () => readPasswordFile(keys.passwordFile!))
   const load = async (name: 'fundingKeyFile' | 'claimKeyFile') =>
     await asConfig(`keys.${name}`, async () =>
       password === undefined ? readSecretKeyFile(keys[name]) : await readKeystoreFile(keys[name], password),

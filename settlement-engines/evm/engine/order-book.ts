@@ -13,8 +13,15 @@ export interface OrderRecord {
   readonly channelId: Hex | undefined
   /** The voucher's figure that covers it. */
   readonly upto: bigint | undefined
+  /** The part that was paid before, for no order in the books. */
+  readonly covered: bigint
+  /** Of its own transaction. */
+  readonly purpose: string | undefined
   readonly reason: string | undefined
 }
+
+/** Reason of an order that ended at the node in a time that the books do not know. */
+export const FORGOTTEN = 'forgotten'
 
 type Row = Record<string, string | number | null>
 
@@ -71,12 +78,13 @@ export class OrderBook {
       .run(purpose, id)
   }
 
-  setSigned(id: string, channelId: Hex, upto: bigint): void {
+  /** `covered` of it comes from the surplus; the caller has taken it from there. */
+  setSigned(id: string, by: { channelId: Hex; upto: bigint; covered: bigint }): void {
     this.#store.database
       .prepare(
-        "UPDATE engine_orders SET state = 'signed', channel_id = ?, upto = ? WHERE id = ? AND state = 'queued'",
+        "UPDATE engine_orders SET state = 'signed', channel_id = ?, upto = ?, covered = ? WHERE id = ? AND state = 'queued'",
       )
-      .run(channelId, String(upto), id)
+      .run(by.channelId, String(by.upto), String(by.covered), id)
   }
 
   /** The payee has been paid up to this figure of the channel. */
@@ -89,8 +97,11 @@ export class OrderBook {
     for (const order of this.#signedIn(channelId)) {
       if (order.upto! <= figure) continue
       this.#store.database
-        .prepare("UPDATE engine_orders SET state = 'queued', channel_id = NULL, upto = NULL WHERE id = ?")
+        .prepare(
+          "UPDATE engine_orders SET state = 'queued', channel_id = NULL, upto = NULL, covered = '0' WHERE id = ?",
+        )
         .run(order.id)
+      addToTotal(this.#store, 'surplus', order.accountId, order.covered)
     }
   }
 
@@ -103,6 +114,30 @@ export class OrderBook {
     this.#store.database
       .prepare("UPDATE engine_orders SET state = 'refused', reason = ? WHERE id = ?")
       .run(reason, order.id)
+  }
+
+  get(id: string): OrderRecord | undefined {
+    return this.#list('SELECT * FROM engine_orders WHERE id = ?', id)[0]
+  }
+
+  /** Ended at the node, nobody here knows how: it is not to be paid, told or counted. */
+  setForgotten(id: string): void {
+    const sql = "UPDATE engine_orders SET state = 'settled', told = 1, reason = ? WHERE id = ?"
+    this.#store.database.prepare(sql).run(FORGOTTEN, id)
+  }
+
+  /** Open at the node after all: nothing is known to have paid it. */
+  setRemembered(id: string): void {
+    this.#store.database
+      .prepare(
+        "UPDATE engine_orders SET state = 'queued', told = 0, channel_id = NULL, upto = NULL, covered = '0', reason = NULL WHERE id = ?",
+      )
+      .run(id)
+  }
+
+  /** The node has lost what it was told. */
+  setUntold(id: string): void {
+    this.#store.database.prepare('UPDATE engine_orders SET told = 0 WHERE id = ?').run(id)
   }
 
   /** At their end and the node has not taken note of it. */
@@ -139,6 +174,8 @@ function toOrder(row: Row): OrderRecord {
     state: row.state as OrderRecord['state'],
     channelId: (row.channel_id ?? undefined) as Hex | undefined,
     upto: row.upto === null ? undefined : BigInt(row.upto as string),
+    covered: BigInt(row.covered as string),
+    purpose: (row.purpose ?? undefined) as string | undefined,
     reason: (row.reason ?? undefined) as string | undefined,
   }
 }

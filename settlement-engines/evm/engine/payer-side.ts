@@ -4,14 +4,17 @@ import { PeerMessageError } from '../../../src/settlement/engine.ts'
 import { readHeads } from '../finality.ts'
 import type { TxOutcome } from '../tx-intent.ts'
 import type { AccountRecord, PeerRecord } from './account-book.ts'
-import type { ChannelOnChain } from './channel-contract.ts'
+import type { Call, ChannelOnChain } from './channel-contract.ts'
 import type { ChannelRecord } from './channel-record.ts'
 import type { Deposits } from './deposits.ts'
 import type { EngineCore } from './engine-core.ts'
 import type { EvmAsset } from './evm-options.ts'
+import { max, min } from './min-max.ts'
 import type { OrderRecord } from './order-book.ts'
-import type { PeerIdentity } from './peer-identity.ts'
-import { isVoucherOf, signVoucher } from './voucher.ts'
+import type { PayerRecovery } from './payer-recovery.ts'
+import { cancelTries, retryPurpose } from './retry-purpose.ts'
+import { addToTotal, totalOf } from './totals.ts'
+import { signVoucher } from './voucher.ts'
 
 /** A channel is topped up when less than this part of its target is left: not at every order. */
 const LOW_WATER_DIVISOR = 4n
@@ -22,35 +25,47 @@ const MS_PER_S = 1000
 /** Channels that we pay through: opened, filled, and signed for. One call per account at a time. */
 export class PayerSide {
   readonly #core: EngineCore
-  readonly #identity: PeerIdentity
+  readonly #recovery: PayerRecovery
   readonly #deposits: Deposits
-  /** Accounts whose peer has told in this run who it is and what it has credited. */
-  readonly #greeted = new Set<string>()
-
+  /** Accounts whose peer may have lost what it holds of us: it gets our best vouchers again. */
+  readonly #resend = new Set<string>()
   /** Accounts whose orders wait for budget, so that it is told once. */
   readonly #short = new Set<string>()
+  /** Channels whose close request has failed, with its outcome, until the chain is looked at. */
+  readonly #unclosed = new Map<Hex, TxOutcome['kind']>()
 
-  constructor(core: EngineCore, deps: { identity: PeerIdentity; deposits: Deposits }) {
+  constructor(core: EngineCore, deps: { recovery: PayerRecovery; deposits: Deposits }) {
     this.#core = core
-    this.#identity = deps.identity
+    this.#recovery = deps.recovery
     this.#deposits = deps.deposits
   }
 
   /** Carries the account's orders on as far as that goes now. @throws PeerMessageError, ChainError */
   async attend(account: AccountRecord): Promise<void> {
-    this.#refuseTooLarge(account)
-    if (this.#core.orders.open(account.id).length === 0) return
     try {
-      const peer = await this.#greet(account)
+      const peer = await this.#recovery.greet(account)
+      if (this.#resend.has(account.id)) await this.#sendAgain(account)
+      this.#refuseTooLarge(account)
+      if (this.#core.orders.open(account.id).length === 0) return
       await this.#sign(account)
       await this.#send(account)
       this.#fill(account, peer)
     } catch (error) {
       const { refusal } = error as PeerMessageError
       // The peer has other books than it had: begin again from what it says.
-      if (refusal === 'unknown-peer' || refusal === 'stale-voucher') this.#greeted.delete(account.id)
+      if (refusal === 'unknown-peer' || refusal === 'stale-voucher') this.#recovery.forget(account.id)
       throw error
     }
+  }
+
+  /** The peer has begun anew and greets us: perhaps without its books. */
+  heard(accountId: string): void {
+    if (this.#core.channels.live('out', accountId).length > 0) this.#resend.add(accountId)
+  }
+
+  /** Accounts that have no open order and are to be attended all the same. */
+  get toResend(): ReadonlySet<string> {
+    return this.#resend
   }
 
   /** Looks at all outgoing channels in the final block. */
@@ -68,7 +83,7 @@ export class PayerSide {
 
   /** The peer's identity, known or asked for. @throws PeerMessageError */
   async peerOf(account: AccountRecord): Promise<PeerRecord> {
-    return await this.#greet(account)
+    return await this.#recovery.greet(account)
   }
 
   /** Unspent money of all channels of the asset, deposits under way included, counts against the budget. */
@@ -88,7 +103,7 @@ export class PayerSide {
   /** By an operator; within the budget like any other. */
   open(account: AccountRecord, peer: PeerRecord, deposit: bigint): ChannelRecord {
     const { isDelayAccepted, terms } = this.#termsFor(account, peer)
-    if (!isDelayAccepted) throw new Error(delayProblem(account.id))
+    if (!isDelayAccepted) throw new RangeError(delayProblem(account.id))
     const { contract, funding } = this.#core
     const channel: ChannelRecord = {
       id: contract.idOf(funding.address, terms),
@@ -102,6 +117,7 @@ export class PayerSide {
       claimed: 0n,
       cumulative: 0n,
       acked: 0n,
+      held: 0n,
       signature: undefined,
       closeAt: undefined,
       unclaimedSinceMs: undefined,
@@ -117,20 +133,10 @@ export class PayerSide {
 
   /** Asks on the chain for the rest; the payee has the channel's delay to claim. */
   requestClose(channel: ChannelRecord): void {
-    const { channels, contract, sender, settings, store } = this.#core
+    const { channels, contract, store } = this.#core
     store.transaction(() => {
       channels.update(channel.id, { state: 'closing' })
-      const terms = {
-        gasLimit: undefined,
-        feeBudget: settings.feeBudget,
-        urgency: 'calm',
-        deadlineMs: undefined,
-      } as const
-      sender.submit({
-        purpose: `request-close:${channel.id}`,
-        ...contract.requestClose(channel.id),
-        ...terms,
-      })
+      this.#try(`request-close:${channel.id}`, contract.requestClose(channel.id))
     })
   }
 
@@ -138,81 +144,8 @@ export class PayerSide {
   closeRequestEnded(channelId: Hex, outcome: TxOutcome): void {
     const channel = this.#core.channels.find(channelId)
     if (outcome.kind === 'succeeded' || channel?.state !== 'closing') return
+    this.#unclosed.set(channelId, outcome.kind)
     this.#core.channels.update(channelId, { state: 'open' })
-  }
-
-  async #greet(account: AccountRecord): Promise<PeerRecord> {
-    const known = this.#core.accounts.peer(account.id)
-    if (known?.signer !== undefined && this.#greeted.has(account.id)) return known
-    const peer = await this.#identity.greet(account)
-    const { channels } = await this.#core.ask(account.id, 'state', {})
-    for (const { channelId, cumulative, signature } of channels) {
-      await this.#catchUp(account, peer, { channelId, cumulative, signature })
-    }
-    this.#greeted.add(account.id)
-    return peer
-  }
-
-  /** What the payee holds of us binds us: books that know less are raised to it, never the other way round. */
-  async #catchUp(
-    account: AccountRecord,
-    peer: PeerRecord,
-    told: { channelId: Hex; cumulative: bigint; signature: Hex | undefined },
-  ): Promise<void> {
-    const { channels, claimKey, domain, logger, orders, store } = this.#core
-    const { channelId, cumulative, signature } = told
-    if (cumulative === 0n) return
-    if (
-      signature === undefined ||
-      !(await isVoucherOf(claimKey.address, domain, { channelId, cumulative }, signature))
-    ) {
-      logger.warn('peer tells a voucher that is not ours', { accountId: account.id, channelId })
-      return
-    }
-    const known = channels.find(channelId) ?? (await this.#adopt(account, peer, channelId))
-    if (known === undefined || known.accountId !== account.id || known.direction !== 'out') return
-    store.transaction(() => {
-      if (cumulative > known.cumulative) {
-        logger.warn('the books are older than our vouchers: taken up from the peer', {
-          channelId,
-          books: String(known.cumulative),
-          peer: String(cumulative),
-        })
-        channels.update(channelId, { cumulative, signature })
-      }
-      if (cumulative > known.acked) channels.update(channelId, { acked: cumulative })
-      orders.settleUpTo(channelId, cumulative)
-    })
-  }
-
-  /** A channel of ours that the books do not know. */
-  async #adopt(account: AccountRecord, peer: PeerRecord, channelId: Hex): Promise<ChannelRecord | undefined> {
-    const { chain, channels, claimKey, contract, funding, settings } = this.#core
-    const { final } = await readHeads(chain, settings.finality)
-    const [found] = await contract.read([channelId], final.number)
-    const isOurs =
-      found?.payer === funding.address && found.payee === peer.address && found.signer === claimKey.address
-    if (!isOurs || found.token !== account.token) return undefined
-    const { payee, token, signer, settleDelay } = found
-    const channel: ChannelRecord = {
-      id: channelId,
-      accountId: account.id,
-      direction: 'out',
-      state: found.state,
-      token,
-      scale: account.scale,
-      terms: { payee, token, signer, settleDelay, salt: `0x${'0'.repeat(64)}` },
-      deposited: found.deposited,
-      claimed: found.claimed,
-      cumulative: found.claimed,
-      acked: found.claimed,
-      signature: undefined,
-      closeAt: found.closeAt,
-      unclaimedSinceMs: undefined,
-      claimPurpose: undefined,
-    }
-    channels.save(channel)
-    return channel
   }
 
   #refuseTooLarge(account: AccountRecord): void {
@@ -232,21 +165,31 @@ export class PayerSide {
     const channel = this.#usable(account)
     if (channel === undefined) return
     let total = channel.cumulative
-    const taken: { id: string; upto: bigint }[] = []
+    let surplus = totalOf(store, 'surplus', account.id)
+    const taken: { id: string; upto: bigint; covered: bigint }[] = []
     for (const { amount, id } of this.#queued(account)) {
-      if (total + amount > channel.deposited) break
-      total += amount
-      taken.push({ id, upto: total })
+      const covered = min(surplus, amount)
+      if (total + amount - covered > channel.deposited) break
+      total += amount - covered
+      surplus -= covered
+      taken.push({ id, upto: total, covered })
     }
     if (taken.length === 0) return
-    const signature = await signVoucher(claimKey, domain, { channelId: channel.id, cumulative: total })
+    const isPaid = total === channel.cumulative
+    const signature = isPaid
+      ? undefined
+      : await signVoucher(claimKey, domain, { channelId: channel.id, cumulative: total })
     checkpoint('voucher-signed')
     const isStored = store.transaction(() => {
       const now = channels.find(channel.id)!
       // Closed by an operator meanwhile: the signature is forgotten, and was never anywhere else.
       if (now.state !== 'open' || now.cumulative !== channel.cumulative) return false
-      channels.update(channel.id, { cumulative: total, signature })
-      for (const { id, upto } of taken) orders.setSigned(id, channel.id, upto)
+      if (!isPaid) channels.update(channel.id, { cumulative: total, held: total, signature })
+      for (const { id, ...by } of taken) {
+        orders.setSigned(id, { channelId: channel.id, ...by })
+        addToTotal(store, 'surplus', account.id, -by.covered)
+      }
+      orders.settleUpTo(channel.id, now.acked)
       return true
     })
     if (isStored) checkpoint('voucher-stored')
@@ -254,21 +197,39 @@ export class PayerSide {
 
   /** Sends the newest voucher of each channel until the payee has acknowledged it. */
   async #send(account: AccountRecord): Promise<void> {
-    const { ask, channels, checkpoint, orders, store } = this.#core
-    for (const { id, cumulative, acked, signature, state } of channels.live('out', account.id)) {
-      if (signature === undefined || acked >= cumulative || state !== 'open') continue
-      const body = { channelId: id, cumulative: String(cumulative), signature }
-      const answer = await ask(account.id, 'claim', body)
-      checkpoint('claim-sent')
-      if (answer.channelId !== id || answer.cumulative !== cumulative) {
-        throw new PeerMessageError('the peer acknowledges another voucher than the one that it got')
-      }
-      store.transaction(() => {
-        channels.update(id, { acked: cumulative })
-        orders.settleUpTo(id, cumulative)
-      })
-      checkpoint('ack-stored')
+    for (const channel of this.#core.channels.live('out', account.id)) {
+      if (channel.acked < channel.held && channel.state === 'open') await this.#sendVoucher(channel)
     }
+  }
+
+  /** In closing channels too: the peer can still hand them in. */
+  async #sendAgain(account: AccountRecord): Promise<void> {
+    const { channels, logger } = this.#core
+    for (const channel of channels.live('out', account.id)) {
+      try {
+        await this.#sendVoucher(channel)
+      } catch (error) {
+        if (!(error instanceof PeerMessageError) || error.refusal === undefined) throw error
+        logger.warn('the peer refuses a voucher that it gets again', { id: channel.id, code: error.refusal })
+      }
+    }
+    this.#resend.delete(account.id)
+  }
+
+  async #sendVoucher({ accountId, held, id, signature }: ChannelRecord): Promise<void> {
+    const { ask, channels, checkpoint, orders, store } = this.#core
+    if (signature === undefined) return
+    const answer = await ask(accountId, 'claim', { channelId: id, cumulative: String(held), signature })
+    checkpoint('claim-sent')
+    if (answer.channelId !== id || answer.cumulative !== held) {
+      throw new PeerMessageError('the peer acknowledges another voucher than the one that it got')
+    }
+    store.transaction(() => {
+      const { acked } = channels.find(id)!
+      channels.update(id, { acked: max(acked, held) })
+      orders.settleUpTo(id, held)
+    })
+    checkpoint('ack-stored')
   }
 
   /** Opens or tops up when the waiting orders do not fit, or little is left. */
@@ -302,10 +263,17 @@ export class PayerSide {
   }
 
   #look(id: Hex, found: ChannelOnChain | undefined, chainNowMs: number): void {
-    const { channels, contract, orders, sender, settings, store } = this.#core
+    const { channels, contract, orders, sender, store } = this.#core
     const channel = channels.find(id)!
-    if (found === undefined || channel.state === 'opening') return
+    if (found === undefined) {
+      // Opened by nothing that is still to come.
+      if (channel.state === 'opening' && !this.#deposits.isUnderWay(id))
+        channels.update(id, { state: 'closed' })
+      return
+    }
+    this.#tellUnclosed(id, found)
     store.transaction(() => {
+      this.#recovery.raise(channel, found.claimed)
       const isClosing = found.state !== 'open' || channel.state === 'closing'
       channels.update(id, {
         state: found.state === 'closed' ? 'closed' : isClosing ? 'closing' : 'open',
@@ -317,17 +285,35 @@ export class PayerSide {
       orders.settleUpTo(id, found.claimed)
       if (found.state === 'closed') {
         orders.requeueAbove(id, found.claimed)
-        sender.cancel(`request-close:${id}`)
-        sender.cancel(`withdraw:${id}`)
+        cancelTries(sender, `request-close:${id}`)
+        cancelTries(sender, `withdraw:${id}`)
       } else if (found.closeAt !== undefined && chainNowMs >= found.closeAt * MS_PER_S) {
-        const terms = {
-          gasLimit: undefined,
-          feeBudget: settings.feeBudget,
-          urgency: 'calm',
-          deadlineMs: undefined,
-        } as const
-        sender.submit({ purpose: `withdraw:${id}`, ...contract.withdraw(id), ...terms })
+        this.#try(`withdraw:${id}`, contract.withdraw(id))
       }
+    })
+  }
+
+  /** A request that failed because the peer has closed the channel meanwhile has not failed. */
+  #tellUnclosed(channelId: Hex, { state }: ChannelOnChain): void {
+    const outcome = this.#unclosed.get(channelId)
+    if (outcome === undefined) return
+    this.#unclosed.delete(channelId)
+    if (state !== 'closed') this.#core.alarm('close-failed', { channelId, outcome })
+  }
+
+  /** What failed before is tried again, under another purpose. */
+  #try(name: string, call: Call): void {
+    const { sender, settings } = this.#core
+    const purpose = retryPurpose(sender, name)
+    if (purpose === undefined) return
+    const { feeBudget } = settings
+    sender.submit({
+      purpose,
+      ...call,
+      gasLimit: undefined,
+      feeBudget,
+      urgency: 'calm',
+      deadlineMs: undefined,
     })
   }
 
@@ -365,12 +351,4 @@ export class PayerSide {
 
 function delayProblem(accountId: string): string {
   return `the peer of ${accountId} accepts no channel with our settleDelaySeconds: raise it`
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b
-}
-
-function min(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
 }

@@ -52,6 +52,7 @@ const request = z.discriminatedUnion('type', [
   }),
   z.strictObject({ ...head, type: z.literal('state') }),
   z.strictObject({ ...head, type: z.literal('requestClose'), channelId: bytes32 }),
+  z.strictObject({ ...head, type: z.literal('payment'), hash: bytes32 }),
 ])
 
 const answers = {
@@ -68,11 +69,14 @@ const answers = {
           cumulative: amount,
           /** Of the payer, over `cumulative`; absent while that is 0. */
           signature: signature.optional(),
+          /** What was credited, where the voucher for it is lost. */
+          credited: amount.optional(),
         }),
       )
       .max(STATE_CHANNELS_MAX),
   }),
   requestClose: z.strictObject({ ...head, channelId: bytes32 }),
+  payment: z.strictObject({ ...head, hash: bytes32, amount }),
 } as const
 
 export type PeerRequest = z.output<typeof request>

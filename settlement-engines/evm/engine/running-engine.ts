@@ -16,11 +16,15 @@ import { ChannelDesk } from './channel-desk.ts'
 import { Deposits } from './deposits.ts'
 import type { EngineCore } from './engine-core.ts'
 import { PayeeSide } from './payee-side.ts'
+import { PayerRecovery } from './payer-recovery.ts'
 import { PayerSide } from './payer-side.ts'
+import { PaymentNotices } from './payment-notices.ts'
 import { PeerIdentity } from './peer-identity.ts'
 import { type PeerRequest, readAnswer, readRequest, writeMessage } from './peer-messages.ts'
+import { RoundWatch } from './round-watch.ts'
 import { Serial } from './serial.ts'
 import { Teller } from './teller.ts'
+import { TokenProbe } from './token-abilities.ts'
 import { Transfers } from './transfers.ts'
 
 /** A message goes to the peer and back. */
@@ -33,12 +37,16 @@ export class RunningEngine {
   readonly desk: ChannelDesk
   readonly transfers: Transfers
   readonly #identity: PeerIdentity
+  readonly #recovery: PayerRecovery
   readonly #payer: PayerSide
   readonly #payee: PayeeSide
   readonly #deposits: Deposits
+  readonly #notices: PaymentNotices
   readonly #teller: Teller
   readonly #incoming = new Serial()
   readonly #backOffs = new BackOffs()
+  readonly #watch: RoundWatch
+  readonly #served = new Set<string>()
   #poller: LogPoller | undefined
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -57,11 +65,15 @@ export class RunningEngine {
         return readAnswer(type, id, answer)
       },
     }
+    this.#watch = new RoundWatch(this.core)
     this.#identity = new PeerIdentity(this.core)
-    this.#deposits = new Deposits(this.core)
-    this.#payer = new PayerSide(this.core, { identity: this.#identity, deposits: this.#deposits })
-    this.#payee = new PayeeSide(this.core)
-    this.transfers = new Transfers(this.core)
+    const probe = new TokenProbe({ chain: parts.chain, key: parts.funding })
+    this.#deposits = new Deposits(this.core, { probe })
+    this.#recovery = new PayerRecovery(this.core, { identity: this.#identity, host })
+    this.#payer = new PayerSide(this.core, { recovery: this.#recovery, deposits: this.#deposits })
+    this.#payee = new PayeeSide(this.core, { host })
+    this.transfers = new Transfers(this.core, { probe })
+    this.#notices = new PaymentNotices(this.core, { identity: this.#identity })
     this.#teller = new Teller(this.core, { host })
     this.desk = new ChannelDesk(this.core, { payee: this.#payee, payer: this.#payer })
   }
@@ -86,8 +98,26 @@ export class RunningEngine {
     await sender.stop()
   }
 
+  /** Why money does not move although nodes answer, in words for operators; undefined: all is well. */
+  get trouble(): string | undefined {
+    const all = [this.core.sender.trouble, this.#poller?.fault, this.#watch.trouble]
+    const told = all.filter((one) => one !== undefined)
+    return told.length === 0 ? undefined : told.join('; ')
+  }
+
   wake(): void {
     if (this.core.settings.pollMs > 0 && this.#running === undefined) this.#schedule(0)
+  }
+
+  /** The account is met in the next round: its peer and the node are asked what they know. */
+  serve(accountId: string): void {
+    this.#served.add(accountId)
+    this.wake()
+  }
+
+  /** What is open is carried to its end. */
+  unserve(accountId: string): void {
+    this.#served.delete(accountId)
   }
 
   /** One round over everything: never two at once; never throws. */
@@ -95,10 +125,13 @@ export class RunningEngine {
     this.#running ??= this.#round()
       .catch((error: unknown) => {
         // What is left of a round when the engine stops finds its store closed.
-        if (!this.#isStopped) this.core.logger.error('evm round failed', { reason: String(error) })
+        if (this.#isStopped) return
+        this.core.logger.error('evm round failed', { reason: String(error) })
+        this.#watch.note('rounds', String(error))
       })
       .finally(() => {
         this.#running = undefined
+        this.#watch.ended()
       })
     await this.#running
   }
@@ -110,7 +143,9 @@ export class RunningEngine {
     if (request.type === 'challenge') {
       return writeMessage(request.id, { challenge: this.#identity.challengeFor(account.id) })
     }
-    if (request.type !== 'hello' && accounts.peer(account.id)?.signer === undefined) {
+    // A payment counts by its sender's address alone, which may be pinned.
+    const needsHello = request.type !== 'hello' && request.type !== 'payment'
+    if (needsHello && accounts.peer(account.id)?.signer === undefined) {
       throw new MessageRefusedError('unknown-peer', 'say hello first')
     }
     try {
@@ -128,11 +163,19 @@ export class RunningEngine {
     const [kind, channelId] = purpose.split(':') as [string, Hex]
     if (kind === 'open' || kind === 'fund') this.#deposits.ended(purpose, outcome)
     else if (kind === 'approve') this.#deposits.approvalEnded(purpose.slice('approve:'.length), outcome)
-    else if (kind === 'pay') this.transfers.ended(purpose, outcome)
-    else if (kind === 'claim') this.#payee.claimEnded(channelId, outcome)
+    else if (kind === 'pay' || kind === 'once') this.transfers.ended(purpose, outcome)
+    else if (kind === 'claim' || kind === 'claims') this.#payee.claims.ended(purpose, outcome)
+    else if (kind === 'close') this.#payee.closeEnded(channelId, outcome)
     else if (kind === 'request-close') this.#payer.closeRequestEnded(channelId, outcome)
-    // The others show on the chain: the next look at the channel tells.
+    else if (outcome.kind !== 'succeeded') this.#attemptFailed(kind, channelId, outcome)
+    // What they do shows on the chain: the next look at the channel tells, and tries again.
     this.wake()
+  }
+
+  /** Of defending and withdrawing. What was taken back because the channel is closed has not failed. */
+  #attemptFailed(kind: string, channelId: Hex, { kind: outcome }: TxOutcome): void {
+    if (this.core.channels.find(channelId)?.state === 'closed') return
+    this.core.alarm(kind === 'defend' ? 'claim-failed' : 'close-failed', { channelId, outcome })
   }
 
   async #answer(
@@ -140,8 +183,13 @@ export class RunningEngine {
     request: Exclude<PeerRequest, { type: 'challenge' }>,
   ): Promise<Record<string, unknown>> {
     switch (request.type) {
-      case 'hello':
-        return await this.#identity.hear(account, request)
+      case 'hello': {
+        const own = await this.#identity.hear(account, request)
+        this.#payer.heard(account.id)
+        this.#backOffs.succeeded(account.id)
+        this.wake()
+        return own
+      }
       case 'channel': {
         const { cumulative, deposited } = await this.#payee.acceptChannel(account, request.channelId)
         return {
@@ -155,7 +203,7 @@ export class RunningEngine {
         return { channelId: request.channelId, cumulative: String(cumulative) }
       }
       case 'state':
-        return { channels: this.#payee.state(account.id) }
+        return { channels: await this.#payee.state(account.id) }
       case 'requestClose': {
         const channel = this.core.channels.find(request.channelId)
         if (channel?.accountId !== account.id || channel.direction !== 'in') {
@@ -163,6 +211,10 @@ export class RunningEngine {
         }
         if (channel.state !== 'closed') this.#payee.close(channel)
         return { channelId: channel.id }
+      }
+      case 'payment': {
+        const amount = await this.#notices.hear(account, request.hash)
+        return { hash: request.hash, amount: String(amount) }
       }
     }
   }
@@ -178,7 +230,7 @@ export class RunningEngine {
   }
 
   async #round(): Promise<void> {
-    const { orders, sender, settings } = this.core
+    const { sender, settings } = this.core
     if (settings.pollMs === 0) {
       await sender.tick()
       await this.#poller?.poll()
@@ -186,17 +238,32 @@ export class RunningEngine {
     await this.#step('payer watch', () => this.#payer.watch())
     await this.#step('payee watch', () => this.#payee.watch())
     await this.#step('deposits', () => this.#deposits.advance())
-    await Promise.all(orders.busyAccounts().map(async (id) => await this.#attend(id)))
+    await this.#step('payment notices', () => this.#notices.tell())
+    await Promise.all([...this.#toAttend()].map(async (id) => await this.#attend(id)))
     await this.#step('teller', () => this.#teller.tell())
+    this.#watch.note('transactions', sender.failure)
+    // A fault has its own alarm.
+    const isFault = this.#poller?.fault !== undefined
+    this.#watch.note('incoming transfers', isFault ? undefined : this.#poller?.failure)
+    this.#watch.note('rounds', undefined)
+  }
+
+  #toAttend(): Set<string> {
+    const unmet = [...this.#served].filter((id) => !this.#recovery.isGreeted(id))
+    return new Set([...this.core.orders.busyAccounts(), ...this.#payer.toResend, ...unmet])
   }
 
   async #attend(accountId: string): Promise<void> {
     const { accounts, clock } = this.core
     const account = accounts.find(accountId)
     if (account === undefined || !this.#backOffs.isDue(accountId, clock.now())) return
-    const isDone = await this.#step('orders', async () => {
-      if (account.mode === 'transfer') this.transfers.attend(account)
-      else await this.#payer.attend(account)
+    const isDone = await this.#step(`orders of ${accountId}`, async () => {
+      if (account.mode === 'channel') {
+        await this.#payer.attend(account)
+      } else {
+        await this.#recovery.meetNode(account)
+        await this.transfers.attend(account)
+      }
     })
     if (isDone) this.#backOffs.succeeded(accountId)
     else this.#backOffs.failed(accountId, clock.now())
@@ -207,8 +274,11 @@ export class RunningEngine {
     if (this.#isStopped) return false
     try {
       await work()
+      this.#watch.note(part, undefined)
       return true
     } catch (error) {
+      // A peer that is away is no fault of this side.
+      this.#watch.note(part, error instanceof PeerMessageError ? undefined : String(error))
       const isExpected = error instanceof ChainError || error instanceof PeerMessageError
       this.core.logger[isExpected ? 'warn' : 'error']('evm round ended early', {
         part,

@@ -19,12 +19,17 @@ export class Teller {
 
   async tell(): Promise<void> {
     const { checkpoint, credits, orders } = this.#core
+    // In order: what the node knows of a channel's credits is then always their beginning, and its sum tells the rest.
+    const stuck = new Set<string>()
     for (const credit of credits.untold(BATCH_MAX)) {
-      await this.#try(credit.id, async () => {
+      const name = credit.id.split(':', 3).join(':')
+      if (stuck.has(name)) continue
+      const isTold = await this.#try(credit.id, async () => {
         await inTime(this.#host.credit(credit))
         checkpoint('credit-told')
         credits.setTold(credit)
       })
+      if (!isTold) stuck.add(name)
     }
     for (const { id, reason, state } of orders.untold(BATCH_MAX)) {
       await this.#try(id, async () => {
@@ -37,11 +42,13 @@ export class Teller {
   }
 
   /** What one account's node cannot take must not keep the others from being told. */
-  async #try(id: string, tell: () => Promise<void>): Promise<void> {
+  async #try(id: string, tell: () => Promise<void>): Promise<boolean> {
     try {
       await tell()
+      return true
     } catch (error) {
       this.#core.logger.warn('the node did not take note', { id, reason: String(error) })
+      return false
     }
   }
 }

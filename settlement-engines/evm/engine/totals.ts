@@ -1,6 +1,7 @@
 import type { EngineStore } from '../engine-store.ts'
 
-export type TotalKind = 'settled' | 'credited'
+/** `surplus`: paid by vouchers and not for any order in the books; it pays the next ones. */
+export type TotalKind = 'settled' | 'credited' | 'surplus'
 
 /** Adds to a running sum; part of the caller's transaction. */
 export function addToTotal(store: EngineStore, kind: TotalKind, accountId: string, amount: bigint): void {
@@ -9,6 +10,11 @@ export function addToTotal(store: EngineStore, kind: TotalKind, accountId: strin
       'INSERT INTO engine_totals VALUES (?, ?, ?) ON CONFLICT (kind, account_id) DO UPDATE SET amount = excluded.amount',
     )
     .run(kind, accountId, String(totalOf(store, kind, accountId) + amount))
+}
+
+/** Part of the caller's transaction. */
+export function setTotal(store: EngineStore, kind: TotalKind, accountId: string, amount: bigint): void {
+  addToTotal(store, kind, accountId, amount - totalOf(store, kind, accountId))
 }
 
 export function totalOf(store: EngineStore, kind: TotalKind, accountId: string): bigint {

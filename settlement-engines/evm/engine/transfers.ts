@@ -8,58 +8,76 @@ import {
   toEventSelector,
   zeroAddress,
 } from 'viem'
+import { readHeads } from '../finality.ts'
 import type { ChainLog } from '../rpc-answers.ts'
 import type { TxOutcome } from '../tx-intent.ts'
-import type { AccountRecord } from './account-book.ts'
+import type { AccountRecord, PeerRecord } from './account-book.ts'
+import type { Call } from './channel-contract.ts'
 import type { EngineCore } from './engine-core.ts'
+import type { OrderRecord } from './order-book.ts'
+import type { TokenProbe } from './token-abilities.ts'
+import {
+  authorizedTransferData,
+  orderNonce,
+  signAuthorization,
+  type TokenDomain,
+} from './token-signatures.ts'
+import type { AuthorizationRecord } from './transfer-book.ts'
 
 /** First topic of ERC-20's `Transfer`. */
 export const TRANSFER_EVENT = toEventSelector(getAbiItem({ abi: erc20Abi, name: 'Transfer' }))
 
-/** Settlement by plain transactions: one per order, and tokens that arrive by themselves. */
+/** How long a transfer that was signed for once can be carried out. One that was not is refused, for certain, then. */
+const AUTHORIZED_S = 86_400
+const MS_PER_S = 1000
+
+/**
+ * Settlement by plain transactions: one per order, and tokens that arrive by themselves. Where the token has
+ * EIP-3009, the chain itself holds that an order is paid once, even by an engine that has lost its books.
+ */
 export class Transfers {
   readonly #core: EngineCore
+  readonly #probe: TokenProbe
 
-  constructor(core: EngineCore) {
+  constructor(core: EngineCore, deps: { probe: TokenProbe }) {
     this.#core = core
+    this.#probe = deps.probe
   }
 
-  /** Hands the account's orders to the transaction sender, each under a purpose of its own. */
-  attend(account: AccountRecord): void {
-    const { accounts, orders, sender, settings, store } = this.#core
+  /** Hands the account's orders to the transaction sender, each under a purpose of its own. @throws ChainError */
+  async attend(account: AccountRecord): Promise<void> {
+    const { abilities, accounts, orders, transferBook } = this.#core
     const peer = accounts.peer(account.id)
     if (peer === undefined) return
-    for (const { amount, id, state } of orders.open(account.id)) {
-      if (state !== 'queued') continue
-      store.transaction(() => {
-        // Orders' ids may be as long as purposes, and must not look like others.
-        const purpose = `pay:${createHash('sha256').update(id).digest('hex')}`
-        orders.setSent(id, purpose)
-        const terms = {
-          gasLimit: undefined,
-          feeBudget: settings.feeBudget,
-          urgency: 'calm',
-          deadlineMs: undefined,
-        } as const
-        sender.submit({ purpose, ...callOf(account.token, peer.address, amount), ...terms })
-      })
+    const ability = abilities.get(account.token)
+    for (const order of orders.open(account.id)) {
+      const authorization = transferBook.authorization(purposeOf('once', order))
+      if (authorization !== undefined) await this.#resolve(account, order, authorization)
+      else if (order.state !== 'queued') continue
+      else if (ability?.kind === 'authorization') await this.#payOnce(account, peer, order, ability.domain)
+      else this.#pay(account, peer, order)
     }
   }
 
   /** Inside the transaction that records the outcome. */
   ended(purpose: string, outcome: TxOutcome): void {
-    const { accounts, alarm, orders } = this.#core
+    const { accounts, alarm, orders, transferBook } = this.#core
     const order = orders.byPurpose(purpose)
-    if (order === undefined) return
-    const account = accounts.find(order.accountId)
+    // One that ended in another way is not to be ended again.
+    if (order?.state !== 'sent') return
+    const account = accounts.find(order.accountId)!
+    const isNative = account.token === zeroAddress
     const isPaid =
       outcome.kind === 'succeeded' &&
       // Some tokens answer false instead of reverting: what counts is that they moved.
-      (account?.token === zeroAddress || outcome.logs.some((log) => this.#isOwnPayment(log, order.amount)))
+      (isNative || outcome.logs.some((log) => this.#isOwnPayment(log, account, order)))
     if (isPaid) {
       orders.settle(order)
+      if (isNative) transferBook.addNotice({ accountId: account.id, hash: outcome.hash })
       return
     }
+    // Somebody else may have carried out what we signed: the next look at the nonce tells.
+    if (transferBook.authorization(purpose) !== undefined) return
     alarm('transfer-failed', { orderId: order.id, outcome: outcome.kind, hash: outcome.hash })
     orders.refuse(order, `the transaction ${outcome.hash ?? ''} moved nothing: ${outcome.kind}`)
   }
@@ -89,9 +107,80 @@ export class Transfers {
     })
   }
 
-  #isOwnPayment(log: ChainLog, amount: bigint): boolean {
-    const transfer = readTransfer(log)
-    return transfer?.from === this.#core.funding.address && transfer.value === amount
+  #pay(account: AccountRecord, peer: PeerRecord, order: OrderRecord): void {
+    const { orders, store } = this.#core
+    store.transaction(() => {
+      const purpose = purposeOf('pay', order)
+      orders.setSent(order.id, purpose)
+      this.#submit(purpose, callOf(account.token, peer.address, order.amount))
+    })
+  }
+
+  async #payOnce(
+    account: AccountRecord,
+    peer: PeerRecord,
+    order: OrderRecord,
+    domain: TokenDomain,
+  ): Promise<void> {
+    const { clock, funding, logger, orders, store, transferBook } = this.#core
+    const purpose = purposeOf('once', order)
+    const nonce = orderNonce({ id: order.id, to: peer.address, amount: order.amount })
+    const validBefore = Math.floor(clock.now() / MS_PER_S) + AUTHORIZED_S
+    const isPaidBefore = await this.#probe.isUsed(account.token, nonce, 'latest')
+    if (isPaidBefore) logger.warn('an order was paid before these books began', { orderId: order.id })
+    const transfer = {
+      from: funding.address,
+      to: peer.address,
+      value: order.amount,
+      validBefore: BigInt(validBefore),
+      nonce,
+    }
+    const signed = await signAuthorization(funding, domain, 'TransferWithAuthorization', transfer)
+    const data = authorizedTransferData('transferWithAuthorization', transfer, signed)
+    store.transaction(() => {
+      orders.setSent(order.id, purpose)
+      transferBook.addAuthorization({ purpose, nonce, validBefore })
+      if (!isPaidBefore) this.#submit(purpose, { to: account.token, value: 0n, data })
+    })
+  }
+
+  /** What no transaction of ours shows: the nonce was used, or it is too late for it to be used any more. */
+  async #resolve(
+    account: AccountRecord,
+    order: OrderRecord,
+    { nonce, purpose, validBefore }: AuthorizationRecord,
+  ): Promise<void> {
+    const { alarm, chain, clock, orders, sender, settings, store } = this.#core
+    const state = sender.purpose(purpose)?.state ?? 'done'
+    if (state !== 'done') {
+      if (clock.now() >= validBefore * MS_PER_S) sender.cancel(purpose)
+      return
+    }
+    const { final } = await readHeads(chain, settings.finality)
+    if (await this.#probe.isUsed(account.token, nonce, final.number)) {
+      store.transaction(() => orders.settle(order))
+    } else if (final.timestampMs >= validBefore * MS_PER_S) {
+      alarm('transfer-failed', { orderId: order.id, outcome: 'expired', hash: undefined })
+      orders.refuse(order, 'its signed transfer was not carried out in time and cannot be any more')
+    }
+  }
+
+  #submit(purpose: string, call: Call): void {
+    const { sender, settings } = this.#core
+    const { feeBudget } = settings
+    sender.submit({
+      purpose,
+      ...call,
+      gasLimit: undefined,
+      feeBudget,
+      urgency: 'calm',
+      deadlineMs: undefined,
+    })
+  }
+
+  #isOwnPayment(log: ChainLog, account: AccountRecord, order: OrderRecord): boolean {
+    const transfer = log.address === account.token ? readTransfer(log) : undefined
+    return transfer?.from === this.#core.funding.address && transfer.value === order.amount
   }
 
   #scaleOf(token: Hex): number {
@@ -101,7 +190,12 @@ export class Transfers {
   }
 }
 
-function callOf(token: Hex, to: Hex, amount: bigint) {
+/** Orders' ids may be as long as purposes, and must not look like others. */
+function purposeOf(kind: 'pay' | 'once', { id }: OrderRecord): string {
+  return `${kind}:${createHash('sha256').update(id).digest('hex')}`
+}
+
+function callOf(token: Hex, to: Hex, amount: bigint): Call {
   if (token === zeroAddress) return { to, value: amount, data: '0x' } as const
   const data = encodeFunctionData({ abi: erc20Abi, functionName: 'transfer', args: [to, amount] })
   return { to: token, value: 0n, data }

@@ -14,6 +14,7 @@ import {
 } from 'viem'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { settlementChannelsAbi } from '../../../settlement-engines/evm/contract/settlement-channels-abi.ts'
+import { mulberry32 } from '../../support/mulberry32.ts'
 import { ChannelsChain, channelIdOf, GAS, keyOf, type TestAccount } from './channels-chain.ts'
 import {
   ChannelsModel,
@@ -334,17 +335,6 @@ class Fuzzer {
 
   #chance(share: number): boolean {
     return this.#random() < share
-  }
-}
-
-/** A small seeded generator (mulberry32). */
-function mulberry32(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
 }
 

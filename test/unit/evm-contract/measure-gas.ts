@@ -1,5 +1,6 @@
-import { type Address, type Hash, type Hex, parseSignature, zeroAddress } from 'viem'
+import { type Address, type Hash, type Hex, zeroAddress } from 'viem'
 import { type ChannelsChain, DAY_S, GAS, keyOf } from './channels-chain.ts'
+import { signedAuthorization, signedPermit } from './signed-tokens.ts'
 
 export interface GasRow {
   readonly operation: string
@@ -72,33 +73,12 @@ async function costs(chain: ChannelsChain, token: Address): Promise<Record<strin
 
 async function signedOpens(chain: ChannelsChain, permitToken: Address): Promise<Record<string, bigint>> {
   const { channels, payer, stranger } = chain
-  const deadline = 10n ** 12n
-  const chainId = await chain.client.getChainId()
-  const permit = parseSignature(
-    await payer.signTypedData({
-      domain: { name: 'Permit', version: '1', chainId, verifyingContract: permitToken },
-      types: {
-        Permit: [
-          { name: 'owner', type: 'address' },
-          { name: 'spender', type: 'address' },
-          { name: 'value', type: 'uint256' },
-          { name: 'nonce', type: 'uint256' },
-          { name: 'deadline', type: 'uint256' },
-        ],
-      },
-      primaryType: 'Permit',
-      message: { owner: payer.address, spender: channels.address, value: DEPOSIT, nonce: 0n, deadline },
-    }),
-  )
+  const permit = await signedPermit(chain, permitToken, { value: DEPOSIT, nonce: 0n })
   const byPermit = await chain.mined(
-    channels.write.openWithPermit(
-      [
-        chain.terms({ token: permitToken }),
-        DEPOSIT,
-        { deadline, v: Number(permit.v), r: permit.r, s: permit.s },
-      ],
-      { account: payer.address, gas: GAS },
-    ),
+    channels.write.openWithPermit([chain.terms({ token: permitToken }), DEPOSIT, permit], {
+      account: payer.address,
+      gas: GAS,
+    }),
   )
   const token = await chain.deploy('AuthorizationToken', ['Authorized', 'AUT', 6])
   await chain.endow('AuthorizationToken', token, 10n * DEPOSIT, DEPOSIT)
@@ -107,37 +87,7 @@ async function signedOpens(chain: ChannelsChain, permitToken: Address): Promise<
   const nonce = await channels.read.openAuthorizationNonce([
     await channels.read.channelId([payer.address, terms]),
   ])
-  const authorization = parseSignature(
-    await payer.signTypedData({
-      domain: { name: 'Authorized', version: '1', chainId, verifyingContract: token },
-      types: {
-        ReceiveWithAuthorization: [
-          { name: 'from', type: 'address' },
-          { name: 'to', type: 'address' },
-          { name: 'value', type: 'uint256' },
-          { name: 'validAfter', type: 'uint256' },
-          { name: 'validBefore', type: 'uint256' },
-          { name: 'nonce', type: 'bytes32' },
-        ],
-      },
-      primaryType: 'ReceiveWithAuthorization',
-      message: {
-        from: payer.address,
-        to: channels.address,
-        value: DEPOSIT,
-        validAfter: 0n,
-        validBefore: deadline,
-        nonce,
-      },
-    }),
-  )
-  const auth = {
-    validAfter: 0n,
-    validBefore: deadline,
-    v: Number(authorization.v),
-    r: authorization.r,
-    s: authorization.s,
-  }
+  const auth = await signedAuthorization(chain, token, { value: DEPOSIT, nonce })
   const byAuthorization = await chain.mined(
     channels.write.openWithAuthorization([payer.address, terms, DEPOSIT, auth], {
       account: stranger.address,

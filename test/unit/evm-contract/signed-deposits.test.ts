@@ -1,9 +1,8 @@
-import { type Address, type Hex, keccak256, parseSignature, toFunctionSelector, zeroAddress } from 'viem'
-import { anvil } from 'viem/chains'
+import { type Address, type Hex, keccak256, toFunctionSelector, zeroAddress } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ChannelsChain, GAS } from './channels-chain.ts'
+import { type AuthorizationKind, FAR, signedAuthorization, signedPermit } from './signed-tokens.ts'
 
-const FAR = 10n ** 12n
 // Errors of the token, which the contract's ABI does not name.
 const ERC3009InvalidSignature = toFunctionSelector('ERC3009InvalidSignature()')
 const ERC3009UsedAuthorization = toFunctionSelector('ERC3009UsedAuthorization(address,bytes32)')
@@ -28,53 +27,11 @@ describe('SettlementChannels: deposits by signature', () => {
 
   async function permit(value: bigint, deadline = FAR) {
     const nonce = await chain.look<bigint>('TestToken', permitToken, 'nonces', [chain.payer.address])
-    const signature = await chain.payer.signTypedData({
-      domain: { name: 'Permit', version: '1', chainId: anvil.id, verifyingContract: permitToken },
-      types: {
-        Permit: [
-          { name: 'owner', type: 'address' },
-          { name: 'spender', type: 'address' },
-          { name: 'value', type: 'uint256' },
-          { name: 'nonce', type: 'uint256' },
-          { name: 'deadline', type: 'uint256' },
-        ],
-      },
-      primaryType: 'Permit',
-      message: { owner: chain.payer.address, spender: chain.channels.address, value, nonce, deadline },
-    })
-    const { r, s, v } = parseSignature(signature)
-    return { deadline, v: Number(v), r, s }
+    return await signedPermit(chain, permitToken, { value, nonce, deadline })
   }
 
-  async function authorization(
-    kind: 'ReceiveWithAuthorization' | 'TransferWithAuthorization',
-    value: bigint,
-    nonce: Hex,
-    validBefore = FAR,
-  ) {
-    const fields = [
-      { name: 'from', type: 'address' },
-      { name: 'to', type: 'address' },
-      { name: 'value', type: 'uint256' },
-      { name: 'validAfter', type: 'uint256' },
-      { name: 'validBefore', type: 'uint256' },
-      { name: 'nonce', type: 'bytes32' },
-    ] as const
-    const signature = await chain.payer.signTypedData({
-      domain: { name: 'Authorized', version: '1', chainId: anvil.id, verifyingContract: authToken },
-      types: { ReceiveWithAuthorization: fields, TransferWithAuthorization: fields },
-      primaryType: kind,
-      message: {
-        from: chain.payer.address,
-        to: chain.channels.address,
-        value,
-        validAfter: 0n,
-        validBefore,
-        nonce,
-      },
-    })
-    const { r, s, v } = parseSignature(signature)
-    return { validAfter: 0n, validBefore, v: Number(v), r, s }
+  async function authorization(kind: AuthorizationKind, value: bigint, nonce: Hex, validBefore = FAR) {
+    return await signedAuthorization(chain, authToken, { kind, value, nonce, validBefore })
   }
 
   const allowance = async () =>

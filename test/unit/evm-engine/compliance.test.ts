@@ -18,11 +18,18 @@ const PEERS: Record<string, Hex> = {
 /** Blocks until the newest is final in these tests. */
 const FINAL_BLOCKS = 4
 
-// Without a peer that answers there are no channels: the suite runs over plain transfers of a token.
-settlementEngineCompliance('evm, transfers', async (): Promise<EngineHarness> => {
+// Plain transfers of a token need no peer that answers; compliance-channels.test.ts is for the other mode.
+settlementEngineCompliance('evm, transfers', async () => await makeHarness('TestToken'))
+settlementEngineCompliance(
+  'evm, transfers by authorization',
+  async () => await makeHarness('AuthorizationToken'),
+)
+
+async function makeHarness(kind: 'TestToken' | 'AuthorizationToken'): Promise<EngineHarness> {
   const chain = await EngineChain.start()
+  const token = await chain.deployToken(kind, ['Test', 'TST', 6])
   const directory = mkdtempSync(join(tmpdir(), 'causeway-evm-compliance-'))
-  for (const holder of [OWN, RICH, PEERS.alice!, PEERS.bob!]) await chain.mint(holder, 1_000_000n)
+  for (const holder of [OWN, RICH, PEERS.alice!, PEERS.bob!]) await chain.mint(holder, 1_000_000n, token)
   await chain.anvil.mine(FINAL_BLOCKS)
   await chain.anvil.setAutomine(false)
   writeFileSync(join(directory, 'funding'), ANVIL_KEYS[1]!, { mode: 0o600 })
@@ -34,7 +41,7 @@ settlementEngineCompliance('evm, transfers', async (): Promise<EngineHarness> =>
     contract: chain.contract,
     keys: { fundingKeyFile: join(directory, 'funding'), claimKeyFile: join(directory, 'claim') },
     directory: join(directory, 'books'),
-    assets: { USD: { token: chain.token, ...bounds } },
+    assets: { USD: { token, ...bounds } },
     acceptTransfers: true,
     pollMs: 0,
   }
@@ -64,8 +71,9 @@ settlementEngineCompliance('evm, transfers', async (): Promise<EngineHarness> =>
       await newest?.tick()
     },
     refuse: undefined,
+    peer: undefined,
     payIn: async (accountId, amount) => {
-      await chain.payTokens(accountId === undefined ? RICH : PEERS[accountId]!, OWN, amount)
+      await chain.payTokens(accountId === undefined ? RICH : PEERS[accountId]!, OWN, amount, token)
       await chain.anvil.mine(FINAL_BLOCKS)
       return { amount, scale: 6 }
     },
@@ -74,4 +82,4 @@ settlementEngineCompliance('evm, transfers', async (): Promise<EngineHarness> =>
       rmSync(directory, { recursive: true, force: true })
     },
   }
-})
+}

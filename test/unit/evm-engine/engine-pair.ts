@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Abi, encodeDeployData, encodeFunctionData, type Hex } from 'viem'
@@ -12,9 +12,11 @@ import { silentLogger } from '../../../src/lib/logger.ts'
 import {
   type EngineAccount,
   type EngineHost,
+  type HostOrders,
   type IncomingCredit,
   MessageRefusedError,
   PeerMessageError,
+  type Quantity,
 } from '../../../src/settlement/engine.ts'
 import { ANVIL_KEYS, Anvil } from '../../support/anvil.ts'
 import testContracts from '../../support/contracts/test-contracts.json' with { type: 'json' }
@@ -62,23 +64,30 @@ export class EngineChain {
     return hash
   }
 
-  async payTokens(from: Hex, to: Hex, amount: bigint): Promise<void> {
+  async payTokens(from: Hex, to: Hex, amount: bigint, token = this.token): Promise<void> {
     const args = [to, amount]
     await this.send(
-      this.token,
+      token,
       encodeFunctionData({ abi: TOKEN.abi as Abi, functionName: 'transfer', args }),
       from,
     )
   }
 
-  async mint(to: Hex, amount: bigint): Promise<void> {
+  async mint(to: Hex, amount: bigint, token = this.token): Promise<void> {
     const args = [to, amount]
-    await this.send(this.token, encodeFunctionData({ abi: TOKEN.abi as Abi, functionName: 'mint', args }))
+    await this.send(token, encodeFunctionData({ abi: TOKEN.abi as Abi, functionName: 'mint', args }))
   }
 
-  async tokenBalance(of: Hex): Promise<bigint> {
+  async tokenBalance(of: Hex, token = this.token): Promise<bigint> {
     const data = encodeFunctionData({ abi: TOKEN.abi as Abi, functionName: 'balanceOf', args: [of] })
-    return BigInt(await this.anvil.rpc<string>('eth_call', { to: this.token, data }, 'latest'))
+    return BigInt(await this.anvil.rpc<string>('eth_call', { to: token, data }, 'latest'))
+  }
+
+  /** Another token of 6 decimals, or one of the hostile ones. @returns its address, in lower case */
+  async deployToken(name: keyof typeof testContracts.contracts, args: unknown[] = []): Promise<Hex> {
+    const { abi, bytecode } = testContracts.contracts[name]
+    const data = encodeDeployData({ abi: abi as Abi, bytecode: bytecode as Hex, args })
+    return (await deploy(this.anvil, data)).toLowerCase() as Hex
   }
 }
 
@@ -100,17 +109,25 @@ export class Side implements EngineHost {
   readonly directory = mkdtempSync(join(tmpdir(), 'causeway-evm-engine-'))
   readonly credits = new Map<string, IncomingCredit>()
   readonly ends = new Map<string, 'settled' | 'refused'>()
+  /** Orders of this node; sure: the engine has said that it has them. */
+  readonly handed = new Map<string, { id: string; amount: bigint; isSure: boolean }>()
   readonly alarms: string[] = []
   readonly #chain: EngineChain
   readonly #index: number
-  readonly #change: Partial<EvmEngineOptions>
+  #change: Partial<EvmEngineOptions>
   other: Side | undefined
   /** What happens to a message on its way; throws what the sender sees. */
   onMessage: (message: { type: string } & Record<string, unknown>) => Promise<void> = async () => undefined
+  refusesCredits = false
   /** Answers are lost while set. */
   losesAnswers = false
+  /** How far the engine's clock is ahead. */
+  aheadMs = 0
+  /** The engine's options of the account. */
+  accountOptions: Record<string, unknown> = {}
   step: ((step: EngineStep) => void) | undefined
   engine!: EvmEngine
+  #backups = 0
 
   constructor(chain: EngineChain, index: number, change: Partial<EvmEngineOptions> = {}) {
     this.#chain = chain
@@ -153,7 +170,8 @@ export class Side implements EngineHost {
 
   async open(assetCode = 'ETH'): Promise<void> {
     const checkpoint = (step: EngineStep) => this.step?.(step)
-    const deps = { host: this, clock: systemClock, logger: silentLogger, checkpoint }
+    const clock = { now: () => systemClock.now() + this.aheadMs }
+    const deps = { host: this, clock, logger: silentLogger, checkpoint }
     this.engine = new EvmEngine(this.options, {
       ...deps,
       alarm: (code) => void this.alarms.push(code),
@@ -162,8 +180,27 @@ export class Side implements EngineHost {
     await this.engine.openAccount(this.account(assetCode))
   }
 
-  async restart(assetCode = 'ETH'): Promise<void> {
+  /** With other options from now on, where some are given. */
+  async restart(assetCode = 'ETH', change: Partial<EvmEngineOptions> = {}): Promise<void> {
+    this.#change = { ...this.#change, ...change }
     await this.engine.stop()
+    await this.open(assetCode)
+  }
+
+  /** @returns a copy of the engine's books, as an operator makes it */
+  async backUp(assetCode = 'ETH'): Promise<string> {
+    const copy = join(this.directory, `backup-${++this.#backups}`)
+    await this.engine.stop()
+    cpSync(this.options.directory, copy, { recursive: true })
+    await this.open(assetCode)
+    return copy
+  }
+
+  /** The engine's books are those of the copy, or none; what the node knows stays. */
+  async restore(copy?: string, assetCode = 'ETH'): Promise<void> {
+    await this.engine.stop()
+    rmSync(this.options.directory, { recursive: true, force: true })
+    if (copy !== undefined) cpSync(copy, this.options.directory, { recursive: true })
     await this.open(assetCode)
   }
 
@@ -175,19 +212,27 @@ export class Side implements EngineHost {
   account(assetCode: string): EngineAccount {
     const names = ['test.one', 'test.two']
     const [ownAddress, peerAddress] = this.#index === 0 ? names : names.toReversed()
-    return { id: 'peer', assetCode, assetScale: 9, ownAddress, peerAddress, options: {} }
+    return { id: 'peer', assetCode, assetScale: 9, ownAddress, peerAddress, options: this.accountOptions }
   }
 
   async settle(id: string, amount: bigint): Promise<void> {
     const scale = this.engine.scaleOf('peer')
+    const order = this.handed.get(id) ?? { id, amount, isSure: false }
+    this.handed.set(id, order)
     await this.engine.settle({ id, accountId: 'peer', quantity: { amount, scale } })
+    order.isSure = true
   }
 
-  get credited(): bigint {
+  get creditedSum(): bigint {
     return [...this.credits.values()].reduce((sum, { quantity }) => sum + quantity.amount, 0n)
   }
 
   async credit(credit: IncomingCredit): Promise<void> {
+    if (this.refusesCredits) throw new Error('the node takes no credits now')
+    const known = this.credits.get(credit.id)
+    if (known !== undefined && known.quantity.amount !== credit.quantity.amount) {
+      throw new Error('a credit with other fields')
+    }
     this.credits.set(credit.id, credit)
   }
 
@@ -197,6 +242,39 @@ export class Side implements EngineHost {
 
   async refused(id: string): Promise<void> {
     this.ends.set(id, 'refused')
+  }
+
+  /** What the node knows is what this side was told. */
+  async credited(prefix: string): Promise<Quantity> {
+    let amount = 0n
+    let scale = 0
+    for (const { id, quantity } of this.credits.values()) {
+      if (!id.startsWith(prefix)) continue
+      amount += quantity.amount
+      scale = quantity.scale
+    }
+    return { amount, scale }
+  }
+
+  async orders(accountId: string): Promise<HostOrders> {
+    const scale = this.engine.scaleOf(accountId)
+    const listed = (state: 'open' | 'offered') =>
+      [...this.handed.values()].filter(({ id, isSure }) => {
+        return !this.ends.has(id) && isSure === (state === 'open')
+      })
+    const toOrder = ({ id, amount }: { id: string; amount: bigint }) => ({
+      id,
+      accountId,
+      quantity: { amount, scale },
+    })
+    const settled = [...this.handed.values()]
+      .filter(({ id }) => this.ends.get(id) === 'settled')
+      .reduce((sum, { amount }) => sum + amount, 0n)
+    return {
+      settled: { amount: settled, scale },
+      open: listed('open').map(toOrder),
+      offered: listed('offered').map(toOrder),
+    }
   }
 
   async send(_: string, message: Buffer): Promise<Buffer> {
@@ -226,11 +304,20 @@ export class EnginePair {
 
   static async start(
     chain: EngineChain,
-    change: { payer?: Partial<EvmEngineOptions>; payee?: Partial<EvmEngineOptions>; asset?: string } = {},
+    change: {
+      payer?: Partial<EvmEngineOptions>
+      payee?: Partial<EvmEngineOptions>
+      asset?: string
+      isTransfer?: boolean
+    } = {},
   ): Promise<EnginePair> {
     const pair = new EnginePair(chain, new Side(chain, 0, change.payer), new Side(chain, 1, change.payee))
     pair.payer.other = pair.payee
     pair.payee.other = pair.payer
+    if (change.isTransfer === true) {
+      pair.payer.accountOptions = { mode: 'transfer', peerAddress: pair.payee.address }
+      pair.payee.accountOptions = { mode: 'transfer', peerAddress: pair.payer.address }
+    }
     await pair.payer.open(change.asset)
     await pair.payee.open(change.asset)
     return pair

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { bumpFees, ceilingOf, chooseFees, type FeeDemand } from '../../../settlement-engines/evm/fees.ts'
+import type { QueuedIntent } from '../../../settlement-engines/evm/tx-intent.ts'
+import { headDemand, withMargin } from '../../../settlement-engines/evm/tx-terms.ts'
+import { GWEI, transfer } from './sender-fixture.ts'
 
-const GWEI = 10n ** 9n
 const MARKET = { baseFee: 10n * GWEI, priorityMiddle: GWEI, priorityHigh: 3n * GWEI }
 const CALM: FeeDemand = {
   urgency: 'calm',
@@ -50,6 +52,42 @@ describe('choosing fees', () => {
   it('keeps all fees of a purpose within its budget', () => {
     expect(ceilingOf(21_000n * 7n, 21_000n, 100n)).toBe(7n)
     expect(ceilingOf(21_000n * 7n, 21_000n, 5n)).toBe(5n)
+  })
+})
+
+describe('the first of several waiting transactions', () => {
+  const intent = (change: Partial<QueuedIntent> = {}): QueuedIntent => ({
+    ...transfer('a', { feeBudget: 100n, ...change }),
+    createdMs: 5,
+    isCancelled: false,
+    ...change,
+  })
+
+  it('is as urgent as the most urgent behind it, which lends it its budget', () => {
+    const urgent = intent({ urgency: 'urgent', feeBudget: 900n, deadlineMs: 50, createdMs: 7 })
+    expect(headDemand([intent()])).toEqual({
+      urgency: 'calm',
+      deadlineMs: undefined,
+      createdMs: 5,
+      feeBudget: 100n,
+    })
+    const demand = { urgency: 'urgent', deadlineMs: 50, createdMs: 7 }
+    expect(headDemand([intent(), urgent])).toEqual({ ...demand, feeBudget: 900n })
+    expect(headDemand([intent(), intent(), intent(), urgent])).toEqual({ ...demand, feeBudget: 300n })
+    expect(headDemand([urgent, intent({ feeBudget: 5_000n })])).toEqual({ ...demand, feeBudget: 900n })
+  })
+})
+
+describe('a gas limit', () => {
+  it.each([0n, 1n, 20_999n, 12_000_001n, 2n ** 256n - 1n])(
+    'is not made from an estimate of %d',
+    (estimate) => {
+      expect(() => withMargin(estimate)).toThrow('a node estimates')
+    },
+  )
+
+  it('is a quarter above the estimate', () => {
+    expect(withMargin(21_000n)).toBe(26_250n)
   })
 })
 

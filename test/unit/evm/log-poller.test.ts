@@ -14,6 +14,11 @@ import { waitFor } from '../../support/wait-for.ts'
 /** Logs its call data, with the first 32 bytes as the topic. */
 const LOGGING: Hex = '0x365f5f375f35365fa100'
 const CONTRACT: Hex = '0x00000000000000000000000000000000c0de0001'
+const TOO_MUCH = {
+  kind: 'error',
+  code: -32005,
+  message: 'query returned more than 10000 results: narrow the block range of this request',
+} as const
 const EVENT: Hex = `0x${'ee'.repeat(32)}`
 
 let anvil: Anvil
@@ -62,7 +67,7 @@ function make(change: Partial<LogPollerOptions> = {}): LogPoller {
     {
       name: 'credits',
       addresses: [CONTRACT],
-      events: [EVENT],
+      topics: [[EVENT]],
       fromBlock: 0,
       head: { kind: 'finalized' },
       pollMs: 0,
@@ -182,6 +187,62 @@ describe('the log poller', () => {
     expect(await poller.poll()).toBe(true)
     expect(told()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
     expect(Math.max(...spans)).toBeGreaterThan(2)
+  })
+
+  it.each([
+    ['is larger than what is read', { kind: 'huge' }],
+    ['comes too late', { kind: 'hang' }],
+    ['would return more than 10000 results to this request', TOO_MUCH],
+  ] as const)('asks for less when an answer %s', async (_, fault) => {
+    await emit(1, 2, 3, 4, 5, 6)
+    await anvil.mine(2)
+    proxy.plan = ({ method, params }) => {
+      if (method !== 'eth_getLogs') return undefined
+      const { fromBlock, toBlock } = params[0] as { fromBlock: string; toBlock: string }
+      return Number(toBlock) - Number(fromBlock) > 3 ? fault : undefined
+    }
+    for (let round = 0; round < 4 && told().length < 6; round++) await poller.poll()
+    expect(told()).toEqual([1, 2, 3, 4, 5, 6])
+  })
+
+  it('has the node pick by any topic, and believes no node that does not', async () => {
+    const topics: (readonly Hex[] | null)[] = [null, [`0x${'AB'.repeat(32)}`]]
+    poller = make({ topics })
+    await emit(1)
+    await anvil.mine(3)
+    const filters: unknown[] = []
+    proxy.plan = ({ method, params }) => {
+      if (method === 'eth_getLogs') filters.push((params[0] as { topics: unknown }).topics)
+      return undefined
+    }
+    expect(await poller.poll()).toBe(true)
+    expect([filters[0], told()]).toEqual([[null, [`0x${'ab'.repeat(32)}`]], []])
+    const logs = await anvil.rpc<object[]>('eth_getLogs', { fromBlock: '0x0', toBlock: 'latest' })
+    proxy.failFirst('eth_getLogs', 99, { kind: 'result', result: logs })
+    expect(await poller.poll()).toBe(false)
+    expect(told()).toEqual([])
+  })
+
+  it('tells many logs of one block each once, though telling fails in the middle', async () => {
+    await anvil.setAutomine(false)
+    const [from] = await anvil.rpc<Hex[]>('eth_accounts')
+    const numbers = Array.from({ length: 600 }, (_, index) => index)
+    await Promise.all(
+      numbers.map(async (number) => {
+        const data = `${EVENT}${number.toString(16).padStart(64, '0')}`
+        const nonce = `0x${number.toString(16)}`
+        await anvil.rpc('eth_sendTransaction', { from, to: CONTRACT, data, gas: '0xea60', nonce })
+      }),
+    )
+    await anvil.mine(4)
+    let calls = 0
+    onLog = () => {
+      if (++calls === 400) throw new Error('disk full')
+    }
+    expect(await poller.poll()).toBe(false)
+    expect([told().length, poller.block]).toEqual([250, undefined])
+    await poller.poll()
+    expect(told()).toEqual(numbers)
   })
 
   it('skips nothing while a node lags', async () => {

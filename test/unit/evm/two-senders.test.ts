@@ -1,30 +1,20 @@
 import type { Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { Anvil } from '../../support/anvil.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { JsonRpcProxy } from '../../support/json-rpc-proxy.ts'
+import { SenderChain } from './sender-chain.ts'
 import { SenderFixture, transfer } from './sender-fixture.ts'
 
-let anvil: Anvil
+const chain = SenderChain.use()
 let proxy: JsonRpcProxy
 let privateKey: Hex
-let address: Hex
 let first: SenderFixture
 let second: SenderFixture
 
-beforeAll(async () => {
-  anvil = await Anvil.start()
-})
-afterAll(async () => {
-  await anvil.stop()
-})
 beforeEach(async () => {
-  await anvil.setAutomine(true)
-  proxy = await JsonRpcProxy.start(anvil.url)
-  privateKey = generatePrivateKey()
-  address = privateKeyToAddress(privateKey)
-  await anvil.setBalance(address, 10n ** 18n)
-  first = await new SenderFixture({ urls: [anvil.url], privateKey }).start()
+  proxy = await JsonRpcProxy.start(chain.anvil.url)
+  privateKey = (await chain.fundedKey()).privateKey
+  first = await new SenderFixture({ urls: [chain.anvil.url], privateKey }).start()
   second = await new SenderFixture({ urls: [proxy.url], privateKey }).start()
 })
 afterEach(async () => {
@@ -33,19 +23,15 @@ afterEach(async () => {
   await proxy.stop()
 })
 
-async function settle(rounds = 3): Promise<void> {
-  for (let round = 0; round < rounds; round++) {
-    await anvil.mine(3)
-    await first.sender.tick()
-    await second.sender.tick()
-  }
+async function settle(rounds?: number): Promise<void> {
+  await chain.settle([first.sender, second.sender], rounds)
 }
 
 const recipients = () => [0, 1].map(() => privateKeyToAddress(generatePrivateKey())) as [Hex, Hex]
 
 describe('two senders with one key', () => {
   it('on one data directory: the second does not start', async () => {
-    const third = new SenderFixture({ urls: [anvil.url], privateKey, directory: first.directory })
+    const third = new SenderFixture({ urls: [chain.anvil.url], privateKey, directory: first.directory })
     await expect(third.start()).rejects.toThrow('its key must be used by one process only')
   })
 
@@ -63,7 +49,7 @@ describe('two senders with one key', () => {
     const [one, two] = recipients()
     first.sender.submit(transfer('x', { to: one }))
     await first.sender.tick()
-    await anvil.drain()
+    await chain.anvil.drain()
     second.sender.submit(transfer('y', { to: two }))
     await settle()
     expect(first.told).toEqual(['x succeeded'])
@@ -75,25 +61,28 @@ describe('two senders with one key', () => {
     await second.start()
     await settle()
     expect(second.told).toEqual([])
-    await second.sender.resume()
+    expect(second.sender.trouble).toBe(second.sender.halted)
+    expect(await second.sender.resume()).toBe(true)
+    expect(second.sender.trouble).toBeUndefined()
+    expect(await second.sender.resume()).toBe(false)
     await second.sender.tick()
     await settle()
     expect(second.told).toEqual(['y succeeded'])
-    expect([await anvil.balance(one), await anvil.balance(two)]).toEqual([1_000n, 1_000n])
+    expect([await chain.anvil.balance(one), await chain.anvil.balance(two)]).toEqual([1_000n, 1_000n])
   })
 
   it('that sign the same nonce: one lands; the other is signed anew only when that is final, and an operator resumed', async () => {
-    await anvil.setAutomine(false)
+    await chain.anvil.setAutomine(false)
     const [one, two] = recipients()
     first.sender.submit(transfer('x', { to: one }))
     second.sender.submit(transfer('y', { to: two }))
     await first.sender.tick()
     await second.sender.tick()
     expect(second.sender.purpose('y')).toMatchObject({ state: 'pending', nonce: 0 })
-    await anvil.mine(1)
+    await chain.anvil.mine(1)
     await first.sender.tick()
     await second.sender.tick()
-    const [loser, winner] = (await anvil.balance(one)) > 0n ? [second, first] : [first, second]
+    const [loser, winner] = (await chain.anvil.balance(one)) > 0n ? [second, first] : [first, second]
     const purpose = loser === second ? 'y' : 'x'
     // Seen at once, but not final: the loser's bytes could still land.
     expect(loser.sender.halted).toBeDefined()
@@ -108,14 +97,14 @@ describe('two senders with one key', () => {
     expect(loser.sender.purpose(purpose)).toMatchObject({ state: 'pending', nonce: 1 })
     await settle()
     expect(loser.told).toEqual([`${purpose} succeeded`])
-    expect([await anvil.balance(one), await anvil.balance(two)]).toEqual([1_000n, 1_000n])
+    expect([await chain.anvil.balance(one), await chain.anvil.balance(two)]).toEqual([1_000n, 1_000n])
   })
 
   it('does not begin with a key that has transactions waiting', async () => {
-    await anvil.setAutomine(false)
+    await chain.anvil.setAutomine(false)
     first.sender.submit(transfer('x'))
     await first.sender.tick()
-    const third = new SenderFixture({ urls: [anvil.url], privateKey })
+    const third = new SenderFixture({ urls: [chain.anvil.url], privateKey })
     try {
       await expect(third.start()).rejects.toMatchObject({ name: 'KeyInUseError' })
     } finally {
@@ -131,8 +120,14 @@ describe('two senders with one key', () => {
     expect(second.alarms).toEqual(['unexplained-nonce'])
     expect(second.sender.halted).toBeUndefined()
     expect(second.sender.purpose('y')?.state).toBe('queued')
+    expect(second.sender.trouble).toBeUndefined()
+    await chain.anvil.mine()
+    second.nowMs += 10 * 60_000
+    await second.sender.tick()
+    expect(second.sender.trouble).toMatch(/^nothing is signed since 2023-11-14T22:13:20.000Z: /)
     proxy.plan = () => undefined
     await second.sender.tick()
+    expect(second.sender.trouble).toBeUndefined()
     await settle(2)
     expect(second.told).toEqual(['y succeeded'])
   })
@@ -146,10 +141,25 @@ describe('two senders with one key', () => {
     expect(second.sender.purpose('y')).toMatchObject({ state: 'done', nonce: 0 })
   })
 
+  it('is begun anew by an operator where a node told too many transactions at its first use', async () => {
+    proxy.failFirst('eth_getTransactionCount', 2, { kind: 'result', result: '0x7' })
+    const third = await new SenderFixture({ urls: [proxy.url], privateKey }).start()
+    try {
+      third.sender.submit(transfer('z'))
+      await chain.settle([third.sender])
+      expect(third.alarms).toEqual(['nonce-gap'])
+      await third.sender.resume()
+      await chain.settle([third.sender])
+      expect(third.sender.purpose('z')).toMatchObject({ state: 'done', nonce: 0 })
+    } finally {
+      await third.destroy()
+    }
+  })
+
   it('signs nothing while the chain shows less than at the first use of the key', async () => {
     first.sender.submit(transfer('x'))
     await first.sender.tick()
-    await anvil.drain()
+    await chain.anvil.drain()
     await first.stop()
     const third = await new SenderFixture({ urls: [proxy.url], privateKey }).start()
     try {

@@ -1,50 +1,39 @@
 import type { Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { Anvil } from '../../support/anvil.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Fault, JsonRpcProxy } from '../../support/json-rpc-proxy.ts'
+import { SenderChain } from './sender-chain.ts'
 import { SenderFixture, transfer } from './sender-fixture.ts'
 
 const SEND = 'eth_sendRawTransaction'
 
-let anvil: Anvil
+const chain = SenderChain.use()
 let proxy: JsonRpcProxy
 let fixture: SenderFixture
 let address: Hex
 let recipient: Hex
 
-beforeAll(async () => {
-  anvil = await Anvil.start()
-})
-afterAll(async () => {
-  await anvil.stop()
-})
 beforeEach(async () => {
-  await anvil.setAutomine(true)
-  proxy = await JsonRpcProxy.start(anvil.url)
-  const privateKey = generatePrivateKey()
-  address = privateKeyToAddress(privateKey)
+  proxy = await JsonRpcProxy.start(chain.anvil.url)
+  const key = await chain.fundedKey()
+  address = key.address
   recipient = privateKeyToAddress(generatePrivateKey())
-  await anvil.setBalance(address, 10n ** 18n)
-  fixture = await new SenderFixture({ urls: [proxy.url], privateKey }).start()
+  fixture = await new SenderFixture({ urls: [proxy.url], privateKey: key.privateKey }).start()
 })
 afterEach(async () => {
   await fixture.destroy()
   await proxy.stop()
 })
 
-async function settle(rounds = 3): Promise<void> {
-  for (let round = 0; round < rounds; round++) {
-    await anvil.mine(3)
-    await fixture.sender.tick()
-  }
+async function settle(): Promise<void> {
+  await chain.settle([fixture.sender])
 }
 
 async function expectPaidOnce(): Promise<void> {
   await settle()
   expect(fixture.told).toEqual(['a succeeded'])
-  expect(await anvil.balance(recipient)).toBe(1_000n)
-  expect(await anvil.transactionCount(address)).toBe(1)
+  expect(await chain.anvil.balance(recipient)).toBe(1_000n)
+  expect(await chain.anvil.transactionCount(address)).toBe(1)
 }
 
 describe('exactly one transfer lands', () => {
@@ -52,7 +41,9 @@ describe('exactly one transfer lands', () => {
     ['the reply to the broadcast is lost', { kind: 'drop-reply' }],
     ['the broadcast is lost', { kind: 'drop-request' }],
     ['the broadcast meets a rate limit', { kind: 'rate-limit' }],
+    ['the broadcast meets a server that is out of order', { kind: 'server-error' }],
     ['the broadcast is answered with rubbish', { kind: 'rubbish' }],
+    ['the answer to the broadcast ends in the middle', { kind: 'truncated' }],
     ['the broadcast is answered too late', { kind: 'delay', ms: 1_500 }],
     ['the broadcast is answered with another hash', { kind: 'result', result: `0x${'11'.repeat(32)}` }],
     ['the node says "nonce too low"', { kind: 'error', code: -32000, message: 'nonce too low' }],
@@ -77,7 +68,7 @@ describe('exactly one transfer lands', () => {
   })
 
   it('when a replacement is lost on the way and the first version lands', async () => {
-    await anvil.setAutomine(false)
+    await chain.anvil.setAutomine(false)
     fixture.sender.submit(transfer('a', { to: recipient }))
     await fixture.sender.tick()
     proxy.failFirst(SEND, 9, { kind: 'drop-request' })
@@ -102,10 +93,10 @@ describe('exactly one transfer lands', () => {
 
   it('when one of two nodes is cut off from the world', async () => {
     await fixture.destroy()
-    const privateKey = generatePrivateKey()
-    address = privateKeyToAddress(privateKey)
-    await anvil.setBalance(address, 10n ** 18n)
-    fixture = await new SenderFixture({ urls: [proxy.url, anvil.url], privateKey }).start()
+    const key = await chain.fundedKey()
+    address = key.address
+    const urls = [proxy.url, chain.anvil.url]
+    fixture = await new SenderFixture({ urls, privateKey: key.privateKey }).start()
     proxy.plan = () => ({ kind: 'drop-request' })
     fixture.sender.submit(transfer('a', { to: recipient }))
     await fixture.sender.tick()
@@ -115,8 +106,8 @@ describe('exactly one transfer lands', () => {
   it('when the node lags behind what was mined', async () => {
     fixture.sender.submit(transfer('a', { to: recipient }))
     await fixture.sender.tick()
-    await anvil.drain()
-    await anvil.mine(3)
+    await chain.anvil.drain()
+    await chain.anvil.mine(3)
     proxy.lagBlocks = 5
     await fixture.sender.tick()
     await fixture.sender.tick()
@@ -149,10 +140,10 @@ describe('a node that tells wrong things', () => {
   it('about a receipt that is in no block is not believed', async () => {
     fixture.sender.submit(transfer('a', { to: recipient }))
     await fixture.sender.tick()
-    await anvil.drain()
+    await chain.anvil.drain()
     const hash = fixture.sender.purpose('a')!.hashes[0]!
-    const receipt = await anvil.rpc<Record<string, unknown>>('eth_getTransactionReceipt', hash)
-    await anvil.mine(3)
+    const receipt = await chain.anvil.rpc<Record<string, unknown>>('eth_getTransactionReceipt', hash)
+    await chain.anvil.mine(3)
     const result = { ...receipt, blockHash: `0x${'22'.repeat(32)}` }
     proxy.failFirst('eth_getTransactionReceipt', 9, { kind: 'result', result })
     await fixture.sender.tick()

@@ -9,6 +9,7 @@ import type { Hex } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SENDER_STEPS } from '../../../settlement-engines/evm/tx-sender.ts'
 import { ANVIL_KEYS, Anvil } from '../../support/anvil.ts'
+import { mulberry32 } from '../../support/mulberry32.ts'
 import type { ChildOrder } from './sender-child.ts'
 
 const CHILD = join(import.meta.dirname, 'sender-child.ts')
@@ -119,15 +120,4 @@ async function expectExact({ anvil, directory, payments, privateKey }: Lane): Pr
   database.close()
   const wanted = payments.map(({ purpose }) => ({ purpose, kind: 'succeeded' }))
   expect(told.map((row) => ({ ...row }))).toEqual(wanted.sort((a, b) => (a.purpose < b.purpose ? -1 : 1)))
-}
-
-/** Small seeded generator: numbers from 0 to below 1. */
-function mulberry32(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -1,27 +1,20 @@
 import type { Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { Anvil } from '../../support/anvil.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { waitFor } from '../../support/wait-for.ts'
+import { SenderChain } from './sender-chain.ts'
 import { GWEI, SenderFixture, type SenderFixtureOptions, transfer } from './sender-fixture.ts'
 
 const REVERTING: Hex = '0x60006000fd'
 const CONTRACT: Hex = '0x00000000000000000000000000000000c0de0001'
 const ETHER = 10n ** 18n
 
-let anvil: Anvil
+const chain = SenderChain.use()
 let fixture: SenderFixture
 let address: Hex
 let recipient: Hex
 
-beforeAll(async () => {
-  anvil = await Anvil.start()
-})
-afterAll(async () => {
-  await anvil.stop()
-})
 beforeEach(async () => {
-  await anvil.setAutomine(true)
   recipient = privateKeyToAddress(generatePrivateKey())
   await make()
 })
@@ -31,44 +24,40 @@ afterEach(async () => {
 
 async function make(options: Partial<SenderFixtureOptions> = {}): Promise<void> {
   await fixture?.destroy()
-  const privateKey = generatePrivateKey()
-  address = privateKeyToAddress(privateKey)
-  await anvil.setBalance(address, ETHER)
-  fixture = await new SenderFixture({ urls: [anvil.url], privateKey, ...options }).start()
+  const key = await chain.fundedKey()
+  address = key.address
+  const urls = [chain.anvil.url]
+  fixture = await new SenderFixture({ urls, privateKey: key.privateKey, ...options }).start()
 }
 
 const to = (change: Parameters<typeof transfer>[1] = {}) => ({ to: recipient, ...change })
 
-/** Mines until everything mined so far is final, looks, and does so again for what that brought. */
-async function settle(rounds = 3): Promise<void> {
-  for (let round = 0; round < rounds; round++) {
-    await anvil.mine(3)
-    await fixture.sender.tick()
-  }
+async function settle(rounds?: number): Promise<void> {
+  await chain.settle([fixture.sender], rounds)
 }
 
 describe('a transaction', () => {
   it('is told when it is final, not before, and once', async () => {
     fixture.sender.submit(transfer('a', to()))
     await fixture.sender.tick()
-    await anvil.drain()
-    expect(await anvil.balance(recipient)).toBe(1_000n)
+    await chain.anvil.drain()
+    expect(await chain.anvil.balance(recipient)).toBe(1_000n)
     await fixture.sender.tick()
     expect(fixture.told).toEqual([])
     await settle()
     expect(fixture.told).toEqual(['a succeeded'])
     const { outcome } = fixture.outcomes[0]!
-    expect(ETHER - outcome.feePaid - 1_000n).toBe(await anvil.balance(address))
+    expect(ETHER - outcome.feePaid - 1_000n).toBe(await chain.anvil.balance(address))
     expect(fixture.sender.submit(transfer('a', to()))).toBe(false)
     await fixture.stop()
     await fixture.start()
     await settle()
     expect(fixture.told).toEqual(['a succeeded'])
-    expect(await anvil.transactionCount(address)).toBe(1)
+    expect(await chain.anvil.transactionCount(address)).toBe(1)
   })
 
   it('that reverts in its block is an outcome too', async () => {
-    await anvil.setCode(CONTRACT, REVERTING)
+    await chain.anvil.setCode(CONTRACT, REVERTING)
     fixture.sender.submit(transfer('a', { to: CONTRACT, gasLimit: 60_000n }))
     await fixture.sender.tick()
     await settle()
@@ -76,7 +65,7 @@ describe('a transaction', () => {
   })
 
   it('that would revert is not signed, and can be taken back', async () => {
-    await anvil.setCode(CONTRACT, REVERTING)
+    await chain.anvil.setCode(CONTRACT, REVERTING)
     fixture.sender.submit(transfer('a', { to: CONTRACT, gasLimit: undefined }))
     fixture.sender.submit(transfer('b', to({ gasLimit: undefined })))
     await fixture.sender.tick()
@@ -84,7 +73,7 @@ describe('a transaction', () => {
     fixture.sender.cancel('a')
     await settle()
     expect(fixture.told).toEqual(['a cancelled', 'b succeeded'])
-    expect(await anvil.transactionCount(address)).toBe(1)
+    expect(await chain.anvil.transactionCount(address)).toBe(1)
   })
 
   it('waits for funds, and goes when they are there', async () => {
@@ -92,7 +81,7 @@ describe('a transaction', () => {
     await fixture.sender.tick()
     expect(fixture.alarms).toEqual(['low-funds'])
     expect(fixture.sender.purpose('a')?.state).toBe('queued')
-    await anvil.setBalance(address, 6n * ETHER)
+    await chain.anvil.setBalance(address, 6n * ETHER)
     await fixture.sender.tick()
     await settle()
     expect(fixture.told).toEqual(['a succeeded'])
@@ -115,13 +104,34 @@ describe('a transaction', () => {
   })
 
   it('goes out with others, sixteen nonces at a time, in order', async () => {
-    await anvil.setAutomine(false)
+    await chain.anvil.setAutomine(false)
     for (let index = 0; index < 20; index++) fixture.sender.submit(transfer(`p${index}`, to()))
     await fixture.sender.tick()
     expect(fixture.sender.open().map(({ nonce }) => nonce)).toEqual(Array.from({ length: 16 }, (_, n) => n))
     await settle(4)
     expect(fixture.told).toHaveLength(20)
-    expect(await anvil.balance(recipient)).toBe(20_000n)
+    expect(await chain.anvil.balance(recipient)).toBe(20_000n)
+  })
+})
+
+describe('what is urgent', () => {
+  it('waits neither behind purposes that cannot be signed, nor for a nonce among many', async () => {
+    await chain.anvil.setAutomine(false)
+    for (let index = 0; index < 80; index++) {
+      fixture.sender.submit(transfer(`dear${index}`, to({ feeBudget: 1n })))
+    }
+    for (let index = 0; index < 20; index++) fixture.sender.submit(transfer(`p${index}`, to()))
+    await fixture.sender.tick()
+    expect(fixture.sender.open()).toHaveLength(0)
+    for (let index = 0; index < 80; index++) fixture.sender.cancel(`dear${index}`)
+    await fixture.sender.tick()
+    expect(fixture.sender.open()).toHaveLength(16)
+    for (let index = 0; index < 80; index++) {
+      fixture.sender.submit(transfer(`again${index}`, to({ feeBudget: 1n })))
+    }
+    fixture.sender.submit(transfer('claim', to({ urgency: 'urgent' })))
+    await fixture.sender.tick()
+    expect(fixture.sender.open().map(({ intent }) => intent.purpose)).toContain('claim')
   })
 })
 
@@ -130,7 +140,7 @@ describe('a running sender', () => {
     await make({ pollMs: 20 })
     fixture.sender.submit(transfer('a', to()))
     await waitFor('the outcome', async () => {
-      await anvil.mine(1)
+      await chain.anvil.mine(1)
       return fixture.told.length > 0
     })
     expect(fixture.told).toEqual(['a succeeded'])
@@ -143,13 +153,13 @@ describe('a running sender', () => {
   it('that polls rarely is woken by a new purpose', async () => {
     await make({ pollMs: 3_600_000 })
     fixture.sender.submit(transfer('a', to()))
-    await waitFor('the transfer', async () => (await anvil.balance(recipient)) === 1_000n)
+    await waitFor('the transfer', async () => (await chain.anvil.balance(recipient)) === 1_000n)
   })
 })
 
 describe('a transaction that is stuck', () => {
   beforeEach(async () => {
-    await anvil.setAutomine(false)
+    await chain.anvil.setAutomine(false)
   })
 
   it('at the head is replaced with both fees a tenth higher; those behind it are left alone', async () => {
@@ -169,7 +179,7 @@ describe('a transaction that is stuck', () => {
     await settle()
     expect(fixture.told).toEqual(['head succeeded', 'next succeeded'])
     expect(fixture.sender.purpose('head')?.outcomeHash).toBe(second!.hash)
-    expect(await anvil.balance(recipient)).toBe(2_000n)
+    expect(await chain.anvil.balance(recipient)).toBe(2_000n)
   })
 
   it('is bumped sooner when something urgent waits behind it', async () => {
@@ -184,10 +194,10 @@ describe('a transaction that is stuck', () => {
   it('after a fee spike gets through with the fees that are needed now', async () => {
     fixture.sender.submit(transfer('a', to()))
     await fixture.sender.tick()
-    await anvil.setNextBaseFee(50n * GWEI)
-    await anvil.mine(1)
+    await chain.anvil.setNextBaseFee(50n * GWEI)
+    await chain.anvil.mine(1)
     await fixture.sender.tick()
-    expect(await anvil.transactionCount(address)).toBe(0)
+    expect(await chain.anvil.transactionCount(address)).toBe(0)
     fixture.nowMs += 46_000
     await fixture.sender.tick()
     expect(fixture.sender.open()[0]!.attempts.at(-1)!.maxFeePerGas).toBeGreaterThan(80n * GWEI)
@@ -201,8 +211,8 @@ describe('a transaction that is stuck', () => {
     fixture.sender.submit(transfer('a', to({ feeBudget: 21_000n * 3n * GWEI })))
     await fixture.sender.tick()
     expect(fixture.sender.open()).toHaveLength(1)
-    await anvil.setNextBaseFee(50n * GWEI)
-    await anvil.mine(1)
+    await chain.anvil.setNextBaseFee(50n * GWEI)
+    await chain.anvil.mine(1)
     for (let round = 0; round < 12; round++) {
       fixture.nowMs += 46_000
       await fixture.sender.tick()
@@ -225,14 +235,14 @@ describe('a transaction that is stuck', () => {
     expect(fixture.sender.open()[0]!.attempts.map(({ kind }) => kind)).toEqual(['call', 'cancel'])
     await settle()
     expect(fixture.told).toEqual(['a cancelled', 'b succeeded'])
-    expect(await anvil.balance(recipient)).toBe(1_000n)
+    expect(await chain.anvil.balance(recipient)).toBe(1_000n)
     expect(fixture.sender.submit(transfer('a', to()))).toBe(false)
   })
 
   it('that lands before it can be taken back has succeeded', async () => {
     fixture.sender.submit(transfer('a', to()))
     await fixture.sender.tick()
-    await anvil.mine(1)
+    await chain.anvil.mine(1)
     fixture.sender.cancel('a')
     await settle()
     expect(fixture.told).toEqual(['a succeeded'])
@@ -240,22 +250,22 @@ describe('a transaction that is stuck', () => {
 
   /** Later tests of this chain find it as cheap as before. */
   async function lowerBaseFee(): Promise<void> {
-    await anvil.setNextBaseFee(GWEI)
-    await anvil.mine(1)
+    await chain.anvil.setNextBaseFee(GWEI)
+    await chain.anvil.mine(1)
   }
 })
 
 describe('fees above the ceiling', () => {
   it('keep a purpose waiting, unsigned', async () => {
     await make({ maxFeePerGas: 20n * GWEI })
-    await anvil.setNextBaseFee(100n * GWEI)
-    await anvil.mine(1)
+    await chain.anvil.setNextBaseFee(100n * GWEI)
+    await chain.anvil.mine(1)
     fixture.sender.submit(transfer('a', to()))
     await fixture.sender.tick()
     expect(fixture.alarms).toEqual(['fee-limit'])
     expect(fixture.sender.purpose('a')).toMatchObject({ state: 'queued', nonce: undefined })
-    await anvil.setNextBaseFee(GWEI)
-    await anvil.mine(1)
+    await chain.anvil.setNextBaseFee(GWEI)
+    await chain.anvil.mine(1)
     await fixture.sender.tick()
     await settle()
     expect(fixture.told).toEqual(['a succeeded'])
@@ -266,34 +276,34 @@ describe('a reorg', () => {
   it('before finality makes it sent again; it lands once', async () => {
     fixture.sender.submit(transfer('a', to()))
     await fixture.sender.tick()
-    await anvil.drain()
-    expect(await anvil.balance(recipient)).toBe(1_000n)
-    await anvil.reorg(1)
-    expect(await anvil.balance(recipient)).toBe(0n)
+    await chain.anvil.drain()
+    expect(await chain.anvil.balance(recipient)).toBe(1_000n)
+    await chain.anvil.reorg(1)
+    expect(await chain.anvil.balance(recipient)).toBe(0n)
     await fixture.sender.tick()
     expect(fixture.told).toEqual([])
     await settle()
     expect(fixture.told).toEqual(['a succeeded'])
-    expect(await anvil.balance(recipient)).toBe(1_000n)
-    expect(await anvil.transactionCount(address)).toBe(1)
+    expect(await chain.anvil.balance(recipient)).toBe(1_000n)
+    expect(await chain.anvil.transactionCount(address)).toBe(1)
   })
 
   it('deeper than the chosen finality is an alarm, and it is sent again under its own nonce', async () => {
     await make({ finality: { kind: 'blocks', depth: 1 } })
     fixture.sender.submit(transfer('a', to()))
     await fixture.sender.tick()
-    await anvil.drain()
-    await anvil.mine(1)
+    await chain.anvil.drain()
+    await chain.anvil.mine(1)
     await fixture.sender.tick()
     expect(fixture.told).toEqual(['a succeeded'])
-    await anvil.reorg(2)
-    expect(await anvil.balance(recipient)).toBe(0n)
-    await anvil.mine(2)
+    await chain.anvil.reorg(2)
+    expect(await chain.anvil.balance(recipient)).toBe(0n)
+    await chain.anvil.mine(2)
     await fixture.sender.tick()
     expect(fixture.alarms).toEqual(['final-transaction-missing'])
     await settle()
     expect(fixture.told).toEqual(['a succeeded'])
-    expect(await anvil.balance(recipient)).toBe(1_000n)
-    expect(await anvil.transactionCount(address)).toBe(1)
+    expect(await chain.anvil.balance(recipient)).toBe(1_000n)
+    expect(await chain.anvil.transactionCount(address)).toBe(1)
   })
 })
