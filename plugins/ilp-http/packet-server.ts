@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Logger } from '../../src/lib/logger.ts'
+import { startListening, stopListening } from '../../src/lib/start-listening.ts'
 import { LinkConfigError } from '../../src/peers/link.ts'
 import type { Authenticated, Authenticator } from './authenticator.ts'
 import { TooManyChecksError } from './incoming-credentials.ts'
@@ -93,31 +94,19 @@ export class PacketServer {
     server.timeout = SOCKET_SILENT_MAX_MS
     server.on('connection', (socket: Socket) => this.#guard.connected(socket))
     server.on('request', (request, response) => this.#onRequest(request, response))
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (error: NodeJS.ErrnoException) =>
-        reject(
-          new Error(
-            `ilp-http cannot listen on ${listen.host} port ${listen.port} (${error.code ?? error.message}): choose a free port in plugins.ilp-http.listen`,
-          ),
-        ),
-      )
-      server.listen(listen.port, listen.host, resolve)
+    this.#port = await startListening(server, {
+      ...listen,
+      explain: (reason) =>
+        `ilp-http cannot listen on ${listen.host} port ${listen.port} (${reason}): choose a free port in plugins.ilp-http.listen`,
+      onError: (error) => this.#logger.error('listener failed', { reason: error.message }),
     })
-    server.removeAllListeners('error')
-    server.on('error', (error) => this.#logger.error('listener failed', { reason: error.message }))
     this.#server = server
-    this.#port = (server.address() as AddressInfo).port
   }
 
   async stop(): Promise<void> {
     const server = this.#server
-    if (server === undefined) return
     this.#server = undefined
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    server.closeIdleConnections()
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
-    await closed
-    clearTimeout(timer)
+    if (server !== undefined) await stopListening(server, CLOSE_GRACE_MS)
   }
 
   /** Where peers POST packets; undefined while not listening. */

@@ -126,12 +126,12 @@ describe.skipIf(modulePath === undefined)('npm ilp-settlement-core as the foreig
       await network.quiet()
       // The ledger counts in millionths: the engine keeps the rest.
       const whole = asked / 1_000n
-      await waitFor('all credited', () => hosts.b.credited(9) === whole * 1_000n, DEADLINE_MS)
+      await waitFor('all credited', () => hosts.b.total(9) === whole * 1_000n, DEADLINE_MS)
       child.kill('SIGTERM')
       await once(child, 'close')
       expect(errors).toBe('')
       expect(BigInt(JSON.parse(said).moved)).toBe(whole)
-      expect(hosts.b.credited(9)).toBe(whole * 1_000n)
+      expect(hosts.b.total(9)).toBe(whole * 1_000n)
     },
     2 * DEADLINE_MS,
   )

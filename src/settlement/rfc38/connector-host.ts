@@ -1,8 +1,18 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Logger } from '../../lib/logger.ts'
-import { type EngineHost, type IncomingCredit, OrderConflictError, PeerMessageError } from '../engine.ts'
-import { DeliveryFailure, DeliveryQueue } from './delivery-queue.ts'
-import type { HostJournal, SuspendedCredit } from './host-journal.ts'
+import {
+  type EngineHost,
+  type HostOrders,
+  type IncomingCredit,
+  OrderConflictError,
+  PeerMessageError,
+  type Quantity,
+} from '../engine.ts'
+import { compareQuantities } from '../quantity.ts'
+import { readRefusalText } from '../refusal-text.ts'
+import { DeliveryQueue } from './delivery-queue.ts'
+import type { HostJournal } from './host-journal.ts'
+import { describeReply, replyFailure } from './reply-failure.ts'
 import { RETRY_POLICY, type RetryPolicy, retryDelayMs } from './retry-policy.ts'
 import {
   NoReplyError,
@@ -11,11 +21,10 @@ import {
   type Rfc38Reply,
 } from './rfc38-http-client.ts'
 import { MESSAGE_LENGTH_MAX } from './rfc38-http-server.ts'
-import { compareQuantities, quantityBody, readQuantityBody } from './rfc38-quantity.ts'
+import { quantityBody, readQuantityBody } from './rfc38-quantity.ts'
 
 const CREDITS_AT_ONCE = 8
 const REPLY_LENGTH_MAX = 8_192
-const DETAIL_LENGTH_MAX = 200
 
 export interface ConnectorHostOptions extends Rfc38HttpClientOptions {
   /** Default: 1 s to 1 h. */
@@ -88,6 +97,7 @@ export class ConnectorHost implements EngineHost {
 
   async settled(orderId: string): Promise<void> {
     this.#deps.journal.orderSettled(orderId)
+    this.onOrderEnded()
   }
 
   /** RFC 38 hides failures from the connector: the amount is kept and tried again later. */
@@ -96,11 +106,11 @@ export class ConnectorHost implements EngineHost {
     const retryAtMs = (failures: number) => clock.now() + retryDelayMs(this.#retry, failures, random())
     if (journal.orderRefused(orderId, reason, retryAtMs))
       logger.error('the engine refused an order; its amount is kept and tried again', { orderId, reason })
-    this.onRefused()
+    this.onOrderEnded()
   }
 
-  /** Set by the server: an account is held off now. */
-  onRefused: () => void = () => undefined
+  /** Set by the server: what is held off may be due. */
+  onOrderEnded: () => void = () => undefined
 
   async send(accountId: string, message: Buffer): Promise<Buffer> {
     let reply: Rfc38Reply
@@ -118,22 +128,24 @@ export class ConnectorHost implements EngineHost {
       throw error
     }
     if (reply.status >= 200 && reply.status <= 299) return reply.body
-    const refusal = reply.status >= 400 && reply.status <= 499 ? `http-${reply.status}` : undefined
-    throw new PeerMessageError(`the connector did not deliver the message: ${describe(reply)}`, refusal)
+    const isRefused = reply.status >= 400 && reply.status <= 499
+    const code = readRefusalText(reply.body.toString('utf8')) ?? `http-${reply.status}`
+    const refusal = isRefused ? code : undefined
+    throw new PeerMessageError(`the connector did not deliver the message: ${describeReply(reply)}`, refusal)
   }
 
-  /** Credits of unknown payers, oldest first. */
-  suspended(limit: number): SuspendedCredit[] {
-    return this.#deps.journal.suspended(limit)
+  /** The connector tells no sums (RFC 38): the journal kept here is the book. */
+  async credited(prefix: string): Promise<Quantity> {
+    return this.#deps.journal.creditedSum(prefix)
   }
 
-  /** Gives a suspended credit to an account, as an operator decided. False when there is none of that id. */
-  attribute(creditId: string, accountId: string): boolean {
-    if (this.#deps.journal.accountState(accountId) === undefined)
-      throw new Error(`there is no account ${accountId}`)
-    const done = this.#deps.journal.attribute(creditId, accountId)
+  async orders(accountId: string): Promise<HostOrders> {
+    return this.#deps.journal.orders(accountId)
+  }
+
+  /** There is something new to tell the connector. */
+  wake(): void {
     this.#credits?.wake()
-    return done
   }
 
   async #deliver(id: string, signal: AbortSignal): Promise<void> {
@@ -152,24 +164,10 @@ export class ConnectorHost implements EngineHost {
     })
     const told = readQuantityBody(reply.body)
     // As towards an engine: 200 alone comes from any page on a wrong port.
-    if (reply.status !== 201 && !(reply.status === 200 && told !== undefined)) {
-      const alarm = reply.status < 500 && ![408, 409, 425, 429].includes(reply.status)
-      throw new DeliveryFailure(`the connector did not credit: ${describe(reply)}`, {
-        notBeforeMs: reply.retryAfterMs,
-        alarm,
-      })
-    }
+    if (reply.status !== 201 && !(reply.status === 200 && told !== undefined))
+      throw replyFailure('the connector did not credit', reply)
     if (told !== undefined && compareQuantities(told, quantity) > 0)
       logger.error('the connector credited more than it was told', { id, told: quantityBody(quantity) })
     journal.credited(credit, told ?? quantity)
   }
-}
-
-function describe(reply: Rfc38Reply): string {
-  const detail = reply.body
-    .toString('utf8')
-    .slice(0, DETAIL_LENGTH_MAX)
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .trim()
-  return detail === '' ? `HTTP ${reply.status}` : `HTTP ${reply.status}, ${detail}`
 }

@@ -1,10 +1,7 @@
-import type { DatabaseSync } from 'node:sqlite'
-import type { EngineAccount, Quantity, SettlementOrder } from '../engine.ts'
-import { addQuantities } from '../quantity.ts'
+import type { EngineAccount, OrderVerdict, Quantity, SettlementOrder } from '../engine.ts'
+import { addQuantities, compareQuantities } from '../quantity.ts'
 import { transact } from '../transact.ts'
-import { DeliveryTable } from './delivery-table.ts'
-import { openJournal } from './open-journal.ts'
-import { compareQuantities } from './rfc38-quantity.ts'
+import { DeliveryJournal, quantityOf } from './delivery-journal.ts'
 
 const MIGRATIONS: readonly string[] = [
   // `todo`: what the foreign engine is still to be told about the account.
@@ -55,7 +52,7 @@ const MIGRATIONS: readonly string[] = [
 const NOTHING: Quantity = { amount: 0n, scale: 0 }
 const UNFINISHED = "state IN ('open', 'taken', 'abandoned')"
 
-/** `open`: not acknowledged by the engine. `taken`: acknowledged, the node does not know. `abandoned`: by an operator. */
+/** `open`: not acknowledged by the engine. `taken`: acknowledged, or paid by an operator's word; the node does not know. `abandoned`: not paid, by an operator's word. */
 export type OrderState = 'open' | 'taken' | 'settled' | 'abandoned' | 'refused'
 
 export interface JournalOrder extends SettlementOrder {
@@ -88,51 +85,19 @@ export interface JournalCredit {
 
 type Row = Record<string, unknown>
 
-/** What the client of a foreign engine must not forget, in a file of its own. Every change is durable on return. */
-export class EngineJournal {
-  readonly #path: string
-  #database: DatabaseSync | undefined
-  #orders: DeliveryTable | undefined
-  #credits: DeliveryTable | undefined
-  #accounts: DeliveryTable | undefined
-
-  /** @param path file, made when it is missing */
+/**
+ * What the client of a foreign engine must not forget, in a file of its own. To be delivered: orders to the engine, and
+ * their ends and credits to the node; accounts to the engine.
+ */
+export class EngineJournal extends DeliveryJournal {
   constructor(path: string) {
-    this.#path = path
-  }
-
-  /** @throws Error when the file cannot be opened or another process holds it */
-  start(): void {
-    const database = openJournal(this.#path, MIGRATIONS)
-    this.#database = database
-    this.#orders = new DeliveryTable(database, 'orders', UNFINISHED)
-    this.#credits = new DeliveryTable(database, 'credits', "state = 'taken'")
-    this.#accounts = new DeliveryTable(database, 'accounts', 'todo IS NOT NULL')
-  }
-
-  stop(): void {
-    this.#database?.close()
-    this.#database = undefined
-  }
-
-  /** Orders that the engine or the node is still to be told of. */
-  get orderDeliveries(): DeliveryTable {
-    return opened(this.#orders)
-  }
-
-  /** Credits that the node is still to be told of. */
-  get creditDeliveries(): DeliveryTable {
-    return opened(this.#credits)
-  }
-
-  /** Accounts that the engine is still to be told of. */
-  get accountDeliveries(): DeliveryTable {
-    return opened(this.#accounts)
+    const pending = { orders: UNFINISHED, credits: "state = 'taken'", accounts: 'todo IS NOT NULL' }
+    super({ path, migrations: MIGRATIONS, pending })
   }
 
   /** The account is served from now on, and the engine is to be told. */
   openAccount(account: EngineAccount): void {
-    this.#run(
+    this.run(
       `INSERT INTO accounts (id, state, asset_code, asset_scale, todo) VALUES (?, 'open', ?, ?, 'setup')
        ON CONFLICT (id) DO UPDATE SET state = 'open', asset_code = excluded.asset_code,
          asset_scale = excluded.asset_scale, todo = 'setup', failures = 0, next_try_ms = 0`,
@@ -144,7 +109,7 @@ export class EngineJournal {
 
   /** @param todo whether the engine is to be told, once all orders are finished */
   closeAccount(id: string, todo: 'delete' | undefined): void {
-    this.#run(
+    this.run(
       "UPDATE accounts SET state = 'closed', todo = ?, failures = 0, next_try_ms = 0 WHERE id = ? AND state = 'open'",
       todo ?? null,
       id,
@@ -153,7 +118,7 @@ export class EngineJournal {
 
   /** The engine was told; what has been asked for since stays. */
   accountTold(id: string, todo: 'setup' | 'delete'): void {
-    this.#run(
+    this.run(
       'UPDATE accounts SET todo = NULL, failures = 0, problem = NULL WHERE id = ? AND todo = ?',
       id,
       todo,
@@ -161,13 +126,13 @@ export class EngineJournal {
   }
 
   account(id: string): JournalAccount | undefined {
-    const row = this.#get('SELECT * FROM accounts WHERE id = ?', id)
+    const row = this.get('SELECT * FROM accounts WHERE id = ?', id)
     return row === undefined ? undefined : accountOf(row)
   }
 
   /** Stores a new order. False when its id is known already: then nothing was changed. */
   addOrder(order: SettlementOrder, key: string): boolean {
-    const { changes } = this.#run(
+    const changes = this.run(
       `INSERT INTO orders (id, account_id, amount, scale, key, state) VALUES (?, ?, ?, ?, ?, 'open')
        ON CONFLICT (id) DO NOTHING`,
       order.id,
@@ -180,46 +145,55 @@ export class EngineJournal {
   }
 
   order(id: string): JournalOrder | undefined {
-    const row = this.#get('SELECT * FROM orders WHERE id = ?', id)
+    const row = this.get('SELECT * FROM orders WHERE id = ?', id)
     return row === undefined ? undefined : orderOf(row)
   }
 
   /** To be stored before an open order is sent. */
   orderSent(id: string): void {
-    this.#run("UPDATE orders SET doubtful = 1 WHERE id = ? AND state = 'open'", id)
+    this.run("UPDATE orders SET doubtful = 1 WHERE id = ? AND state = 'open'", id)
   }
 
   /** The order was refused every time it was sent, this one included. */
   orderNotDoubtful(id: string): void {
-    this.#run("UPDATE orders SET doubtful = 0 WHERE id = ? AND state = 'open'", id)
+    this.run("UPDATE orders SET doubtful = 0 WHERE id = ? AND state = 'open'", id)
   }
 
   /** The engine has acknowledged the order: its amount is the engine's to move. */
   orderTaken(id: string): void {
-    this.#run(
+    this.run(
       "UPDATE orders SET state = 'taken', failures = 0, problem = NULL WHERE id = ? AND state = 'open'",
       id,
     )
   }
 
-  /** An operator answers for it that the engine will never carry the order out. */
-  orderAbandoned(id: string, reason: string): void {
-    this.#run(
-      "UPDATE orders SET state = 'abandoned', problem = ?, failures = 0, next_try_ms = 0 WHERE id = ? AND state = 'open'",
-      reason,
-      id,
-    )
+  /**
+   * An operator answers for the outcome of an order that the engine has not acknowledged, or that this journal does not
+   * know because an earlier one was lost. False when it is acknowledged or finished: then nothing was changed.
+   */
+  decideOrder(order: SettlementOrder, key: string, { outcome, reason }: OrderVerdict): boolean {
+    return transact(this.database, () => {
+      this.addOrder(order, key)
+      const state = outcome === 'paid' ? 'taken' : 'abandoned'
+      const changes = this.run(
+        "UPDATE orders SET state = ?, problem = ?, failures = 0, next_try_ms = 0 WHERE id = ? AND state = 'open'",
+        state,
+        outcome === 'paid' ? null : reason,
+        order.id,
+      )
+      return changes === 1
+    })
   }
 
   /** The node knows that the order was taken. */
   orderSettled(id: string): void {
-    transact(this.#opened, () => {
+    transact(this.database, () => {
       const order = this.order(id)
       if (order?.state !== 'taken') return
       const { settled } = this.account(order.accountId) ?? { settled: NOTHING }
       const sum = addQuantities(settled, order.quantity)
-      this.#run("UPDATE orders SET state = 'settled', problem = NULL WHERE id = ?", id)
-      this.#run(
+      this.run("UPDATE orders SET state = 'settled', problem = NULL WHERE id = ?", id)
+      this.run(
         'UPDATE accounts SET settled_amount = ?, settled_scale = ? WHERE id = ?',
         sum.amount.toString(),
         sum.scale,
@@ -230,25 +204,25 @@ export class EngineJournal {
 
   /** The node knows that the order was given up. */
   orderRefused(id: string): void {
-    this.#run("UPDATE orders SET state = 'refused' WHERE id = ? AND state = 'abandoned'", id)
+    this.run("UPDATE orders SET state = 'refused' WHERE id = ? AND state = 'abandoned'", id)
   }
 
   /** Orders of an account that are not finished, one after the other. */
   *unfinished(accountId: string): Generator<JournalOrder> {
-    const statement = this.#opened.prepare(`SELECT * FROM orders WHERE account_id = ? AND ${UNFINISHED}`)
+    const statement = this.database.prepare(`SELECT * FROM orders WHERE account_id = ? AND ${UNFINISHED}`)
     for (const row of statement.iterate(accountId)) yield orderOf(row)
   }
 
   /** How many orders are not finished. */
   unfinishedCount(): number {
-    return this.#get(`SELECT count(*) AS count FROM orders WHERE ${UNFINISHED}`)!.count as number
+    return this.get(`SELECT count(*) AS count FROM orders WHERE ${UNFINISHED}`)!.count as number
   }
 
   /** Takes a credit over. `same`: it is known with this account and quantity; `other`: with others, and nothing was changed. */
   takeCredit(credit: JournalCredit): 'new' | 'same' | 'other' {
     const { id, accountId, assetCode, payable, quantity } = credit
     const empty = quantity.amount === 0n
-    const { changes } = this.#run(
+    const changes = this.run(
       `INSERT INTO credits (id, account_id, asset_code, payable, amount, scale, state) VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO NOTHING`,
       id,
@@ -266,7 +240,7 @@ export class EngineJournal {
   }
 
   credit(id: string): JournalCredit | undefined {
-    const row = this.#get('SELECT * FROM credits WHERE id = ?', id)
+    const row = this.get('SELECT * FROM credits WHERE id = ?', id)
     if (row === undefined) return undefined
     return {
       id,
@@ -279,8 +253,8 @@ export class EngineJournal {
 
   /** The node has booked the credit. */
   creditBooked(id: string): void {
-    transact(this.#opened, () => {
-      const { changes } = this.#run(
+    transact(this.database, () => {
+      const changes = this.run(
         "UPDATE credits SET state = 'booked', problem = NULL WHERE id = ? AND state = 'taken'",
         id,
       )
@@ -288,7 +262,7 @@ export class EngineJournal {
       if (changes === 0 || credit === undefined) return
       const { credited } = this.account(credit.accountId) ?? { credited: NOTHING }
       const sum = addQuantities(credited, credit.quantity)
-      this.#run(
+      this.run(
         'UPDATE accounts SET credited_amount = ?, credited_scale = ? WHERE id = ?',
         sum.amount.toString(),
         sum.scale,
@@ -296,27 +270,6 @@ export class EngineJournal {
       )
     })
   }
-
-  get #opened(): DatabaseSync {
-    return opened(this.#database)
-  }
-
-  #run(sql: string, ...values: (string | number | null)[]): { changes: number | bigint } {
-    return this.#opened.prepare(sql).run(...values)
-  }
-
-  #get(sql: string, ...values: (string | number)[]): Row | undefined {
-    return this.#opened.prepare(sql).get(...values)
-  }
-}
-
-function opened<T>(part: T | undefined): T {
-  if (part === undefined) throw new Error('the journal is not open')
-  return part
-}
-
-function quantityOf(amount: unknown, scale: unknown): Quantity {
-  return { amount: BigInt(amount as string), scale: scale as number }
 }
 
 function accountOf(row: Row): JournalAccount {

@@ -1,14 +1,15 @@
 import type { Quantity } from '../engine.ts'
 import { EngineUnavailableError, MessageRefusedError } from '../engine.ts'
-import { DeliveryFailure } from './delivery-queue.ts'
+import { compareQuantities } from '../quantity.ts'
+import { readRefusalText } from '../refusal-text.ts'
+import type { DeliveryFailure } from './delivery-queue.ts'
+import { describeReply, replyFailure } from './reply-failure.ts'
 import { NoReplyError, type Rfc38HttpClient, type Rfc38Reply } from './rfc38-http-client.ts'
 import { MESSAGE_LENGTH_MAX } from './rfc38-http-server.ts'
-import { compareQuantities, quantityBody, readQuantityBody } from './rfc38-quantity.ts'
+import { quantityBody, readQuantityBody } from './rfc38-quantity.ts'
 
 /** What is read of replies that carry a Quantity, an error text or nothing. Bytes. */
 const REPLY_LENGTH_MAX = 8_192
-/** How much of an error text is kept, characters. */
-const DETAIL_LENGTH_MAX = 200
 
 /**
  * What the engine made of a request to settle. `taken`: acknowledged for good. `refused`: it was heard and not
@@ -40,7 +41,7 @@ export class ForeignEngine {
     })
     // 409 comes from engines that do not take an account twice.
     if (isSuccess(reply.status) || reply.status === 409) return
-    throw failureOf('set up the account', reply)
+    throw replyFailure('the engine did not set up the account', reply)
   }
 
   /** @throws DeliveryFailure or NoReplyError when it is to be repeated */
@@ -52,7 +53,7 @@ export class ForeignEngine {
       signal,
     })
     if (isSuccess(reply.status) || reply.status === 404) return
-    throw failureOf('delete the account', reply)
+    throw replyFailure('the engine did not delete the account', reply)
   }
 
   /** @throws NoReplyError when it is not known whether the engine heard it */
@@ -77,7 +78,11 @@ export class ForeignEngine {
     const repeated = echo !== undefined && compareQuantities(echo, quantity) === 0
     if (reply.status === 201 || (reply.status === 200 && repeated)) return { kind: 'taken', echo }
     if (reply.status === 404) return { kind: 'unknown-account' }
-    return { kind: 'refused', status: reply.status, failure: failureOf('take the settlement', reply) }
+    return {
+      kind: 'refused',
+      status: reply.status,
+      failure: replyFailure('the engine did not take the settlement', reply),
+    }
   }
 
   /**
@@ -101,8 +106,10 @@ export class ForeignEngine {
     }
     if (isSuccess(reply.status)) return reply.body
     if (reply.status === 404) return 'unknown-account'
-    const text = `the engine did not take the message: ${describe(reply)}`
-    if (isRefusal(reply.status)) throw new MessageRefusedError(`http-${reply.status}`, text)
+    const text = `the engine did not take the message: ${describeReply(reply)}`
+    // An engine of ours tells its code in the body; the peer's engine acts on it.
+    const code = readRefusalText(reply.body.toString('utf8')) ?? `http-${reply.status}`
+    if (isRefusal(reply.status)) throw new MessageRefusedError(code, text)
     throw new EngineUnavailableError(text)
   }
 }
@@ -118,22 +125,4 @@ function isSuccess(status: number): boolean {
 /** 4xx that speaks of the message, and not of our credentials or of the moment. */
 function isRefusal(status: number): boolean {
   return status >= 400 && status <= 499 && ![401, 403, 408, 425, 429].includes(status)
-}
-
-function failureOf(what: string, reply: Rfc38Reply): DeliveryFailure {
-  // Time heals what the server answers for, haste and requests that overtook one another; the rest needs a person.
-  const alarm = reply.status < 500 && ![408, 409, 425, 429].includes(reply.status)
-  return new DeliveryFailure(`the engine did not ${what}: ${describe(reply)}`, {
-    notBeforeMs: reply.retryAfterMs,
-    alarm,
-  })
-}
-
-function describe(reply: Rfc38Reply): string {
-  const detail = reply.body
-    .toString('utf8')
-    .slice(0, DETAIL_LENGTH_MAX)
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .trim()
-  return detail === '' ? `HTTP ${reply.status}` : `HTTP ${reply.status}, ${detail}`
 }

@@ -1,62 +1,10 @@
-import type { DatabaseSync } from 'node:sqlite'
-import type { IncomingCredit, Quantity, SettlementOrder } from '../engine.ts'
-import { addQuantities, convertQuantity } from '../quantity.ts'
+import type { HostOrders, IncomingCredit, Quantity, SettlementOrder } from '../engine.ts'
+import { addQuantities, compareQuantities, convertQuantity, subtractQuantities } from '../quantity.ts'
 import { transact } from '../transact.ts'
-import { DeliveryTable } from './delivery-table.ts'
-import { openJournal } from './open-journal.ts'
+import { DeliveryJournal, quantityOf } from './delivery-journal.ts'
+import { HOST_MIGRATIONS } from './host-migrations.ts'
 import { deriveKey } from './rfc38-key.ts'
-import { compareQuantities, fitsBody, subtractQuantities } from './rfc38-quantity.ts'
-
-const MIGRATIONS: readonly string[] = [
-  // pending: asked for and in no order. carry: not credited by the connector, for the next credit.
-  `CREATE TABLE accounts (
-     id TEXT PRIMARY KEY,
-     state TEXT NOT NULL CHECK (state IN ('open', 'closed')),
-     pending_amount TEXT NOT NULL DEFAULT '0',
-     pending_scale INTEGER NOT NULL DEFAULT 0,
-     carry_amount TEXT NOT NULL DEFAULT '0',
-     carry_scale INTEGER NOT NULL DEFAULT 0,
-     held_off INTEGER NOT NULL DEFAULT 0,
-     failures INTEGER NOT NULL DEFAULT 0,
-     next_try_ms INTEGER NOT NULL DEFAULT 0,
-     problem TEXT
-   ) STRICT;
-   CREATE INDEX accounts_held_off ON accounts (next_try_ms) WHERE held_off = 1;
-   CREATE TABLE requests (
-     key TEXT PRIMARY KEY,
-     account_id TEXT NOT NULL,
-     amount TEXT NOT NULL,
-     scale INTEGER NOT NULL
-   ) STRICT;
-   CREATE TABLE orders (
-     id TEXT PRIMARY KEY,
-     account_id TEXT NOT NULL,
-     amount TEXT NOT NULL,
-     scale INTEGER NOT NULL,
-     state TEXT NOT NULL CHECK (state IN ('open', 'taken', 'settled', 'refused')),
-     failures INTEGER NOT NULL DEFAULT 0,
-     next_try_ms INTEGER NOT NULL DEFAULT 0,
-     problem TEXT
-   ) STRICT;
-   CREATE INDEX orders_due ON orders (next_try_ms) WHERE state = 'open';
-   CREATE TABLE credits (
-     id TEXT PRIMARY KEY,
-     account_id TEXT,
-     asset_code TEXT NOT NULL,
-     amount TEXT NOT NULL,
-     scale INTEGER NOT NULL,
-     sender TEXT,
-     sent_amount TEXT,
-     sent_scale INTEGER,
-     state TEXT NOT NULL CHECK (state IN ('suspense', 'open', 'credited')),
-     failures INTEGER NOT NULL DEFAULT 0,
-     next_try_ms INTEGER NOT NULL DEFAULT 0,
-     problem TEXT
-   ) STRICT;
-   CREATE INDEX credits_due ON credits (next_try_ms) WHERE state = 'open';`,
-]
-
-type Row = Record<string, unknown>
+import { fitsBody } from './rfc38-quantity.ts'
 
 export interface SettlementRequest {
   /** The Idempotency-Key of the connector. */
@@ -75,82 +23,112 @@ export interface OutgoingCredit {
 
 export interface SuspendedCredit {
   readonly id: string
+  readonly assetCode: string
   readonly quantity: Quantity
   readonly sender: string | undefined
 }
 
-/** What an engine served to a foreign connector must not forget. Every change is durable on return. */
-export class HostJournal {
-  readonly #path: string
-  #database: DatabaseSync | undefined
-  #orders: DeliveryTable | undefined
-  #credits: DeliveryTable | undefined
-  #accounts: DeliveryTable | undefined
+/** Refusals in a row that halve the next order: enough for any amount to become one that can be paid. */
+const HALVINGS_MAX = 256
 
-  /** @param path file, made when it is missing */
+/** An account as operators see it. */
+export interface ServedAccount {
+  readonly id: string
+  readonly state: 'open' | 'closed'
+  /** Asked for and in no order: too fine for the network, or refused by it. */
+  readonly pending: Quantity
+  /** Not credited by the connector, for the next credit. */
+  readonly carried: Quantity
+  /** Why the engine refused the last order, while that is tried again. */
+  readonly problem: string | undefined
+}
+
+/** How much waits for somebody. */
+export interface Waiting {
+  /** Orders that the engine has not taken yet. */
+  readonly ordersToGive: number
+  /** Credits that the connector has not acknowledged yet. */
+  readonly creditsToTell: number
+  /** What came of the last attempt at the one among them that has failed most often. */
+  readonly problem: string | undefined
+  /** Credits whose payer nobody knows. */
+  readonly suspended: number
+}
+
+/**
+ * What an engine served to a foreign connector must not forget. To be delivered: orders to the engine, credits to the
+ * connector, and, of accounts whose engine refused an order, what was refused, to the engine again.
+ */
+export class HostJournal extends DeliveryJournal {
   constructor(path: string) {
-    this.#path = path
-  }
-
-  /** @throws Error when the file cannot be opened or another process holds it */
-  start(): void {
-    const database = openJournal(this.#path, MIGRATIONS)
-    this.#database = database
-    this.#orders = new DeliveryTable(database, 'orders', "state = 'open'")
-    this.#credits = new DeliveryTable(database, 'credits', "state = 'open'")
-    this.#accounts = new DeliveryTable(database, 'accounts', 'held_off = 1')
-  }
-
-  stop(): void {
-    this.#database?.close()
-    this.#database = undefined
-  }
-
-  /** Orders that the engine is still to be given. */
-  get orderDeliveries(): DeliveryTable {
-    return opened(this.#orders)
-  }
-
-  /** Credits that the connector is still to be told of. */
-  get creditDeliveries(): DeliveryTable {
-    return opened(this.#credits)
-  }
-
-  /** Accounts whose engine refused an order: what was refused is tried again. */
-  get heldOffAccounts(): DeliveryTable {
-    return opened(this.#accounts)
+    const pending = { orders: "state = 'open'", credits: "state = 'open'", accounts: 'held_off = 1' }
+    super({ path, migrations: HOST_MIGRATIONS, pending })
   }
 
   openAccount(id: string): void {
-    this.#run(
+    this.run(
       "INSERT INTO accounts (id, state) VALUES (?, 'open') ON CONFLICT (id) DO UPDATE SET state = 'open'",
       id,
     )
   }
 
   closeAccount(id: string): void {
-    this.#run("UPDATE accounts SET state = 'closed' WHERE id = ?", id)
+    this.run("UPDATE accounts SET state = 'closed' WHERE id = ?", id)
   }
 
   /** Undefined for an account that never was. */
   accountState(id: string): 'open' | 'closed' | undefined {
-    return this.#get('SELECT state FROM accounts WHERE id = ?', id)?.state as 'open' | 'closed' | undefined
+    return this.get('SELECT state FROM accounts WHERE id = ?', id)?.state as 'open' | 'closed' | undefined
   }
 
   openAccounts(): string[] {
-    const rows = this.#opened.prepare("SELECT id FROM accounts WHERE state = 'open' ORDER BY id").all()
+    const rows = this.database.prepare("SELECT id FROM accounts WHERE state = 'open' ORDER BY id").all()
     return rows.map((row) => row.id as string)
+  }
+
+  /** By id. */
+  accounts(limit: number): ServedAccount[] {
+    const rows = this.database.prepare('SELECT * FROM accounts ORDER BY id LIMIT ?').all(limit)
+    return rows.map((row) => ({
+      id: row.id as string,
+      state: row.state as 'open' | 'closed',
+      pending: quantityOf(row.pending_amount, row.pending_scale),
+      carried: quantityOf(row.carry_amount, row.carry_scale),
+      problem: row.held_off === 1 ? ((row.problem as string | null) ?? undefined) : undefined,
+    }))
+  }
+
+  waiting(): Waiting {
+    const count = (table: string, state: string): number =>
+      this.get(`SELECT count(*) AS count FROM ${table} WHERE state = ?`, state)!.count as number
+    const worst = this.get(
+      `SELECT problem FROM (SELECT problem, failures FROM orders WHERE state = 'open'
+         UNION ALL SELECT problem, failures FROM credits WHERE state = 'open')
+       WHERE problem IS NOT NULL ORDER BY failures DESC LIMIT 1`,
+    )
+    return {
+      ordersToGive: count('orders', 'open'),
+      creditsToTell: count('credits', 'open'),
+      problem: worst?.problem as string | undefined,
+      suspended: count('credits', 'suspense'),
+    }
+  }
+
+  /** The asset of a suspended credit; undefined when there is none of that id. */
+  suspendedAsset(creditId: string): string | undefined {
+    const row = this.get("SELECT asset_code FROM credits WHERE id = ? AND state = 'suspense'", creditId)
+    return row?.asset_code as string | undefined
   }
 
   /** What was asked for and is in no order yet: too fine for the network, or refused by it. */
   pending(accountId: string): Quantity {
-    const row = this.#get('SELECT pending_amount, pending_scale FROM accounts WHERE id = ?', accountId)
+    const row = this.get('SELECT pending_amount, pending_scale FROM accounts WHERE id = ?', accountId)
     return quantityOf(row?.pending_amount ?? '0', row?.pending_scale ?? 0)
   }
 
   /** What was told under a key before. */
   request(key: string): SettlementRequest | undefined {
-    const row = this.#get('SELECT * FROM requests WHERE key = ?', key)
+    const row = this.get('SELECT * FROM requests WHERE key = ?', key)
     if (row === undefined) return undefined
     return { key, accountId: row.account_id as string, quantity: quantityOf(row.amount, row.scale) }
   }
@@ -161,8 +139,8 @@ export class HostJournal {
    */
   takeRequest(request: SettlementRequest, engineScale: number): void {
     const { key, accountId, quantity } = request
-    transact(this.#opened, () => {
-      this.#run(
+    transact(this.database, () => {
+      this.run(
         'INSERT INTO requests (key, account_id, amount, scale) VALUES (?, ?, ?, ?)',
         key,
         accountId,
@@ -172,58 +150,91 @@ export class HostJournal {
       this.#setPending(accountId, addQuantities(this.pending(accountId), quantity))
       // Made of the key: should this journal be lost, the engine still knows the order when it is asked for again.
       if (!this.#isHeldOff(accountId))
-        this.#makeOrder(accountId, engineScale, deriveKey('order', accountId, key))
+        this.#makeOrder(accountId, engineScale, { id: deriveKey('order', accountId, key) })
     })
   }
 
-  /** Puts what is pending into an order, after the engine had refused one. */
-  retryPending(accountId: string, engineScale: number, orderId: string): void {
-    transact(this.#opened, () => {
-      this.#makeOrder(accountId, engineScale, orderId)
-      this.#run('UPDATE accounts SET held_off = 0 WHERE id = ?', accountId)
+  /**
+   * Puts what is pending into an order again, after the engine had refused one: all of it the first time, half as much
+   * with every further refusal, since an order may be larger than what the engine can pay at once. The rest follows
+   * when the order has ended, or at `nextTryMs`.
+   */
+  retryPending(accountId: string, engineScale: number, next: { orderId: string; nextTryMs: number }): void {
+    transact(this.database, () => {
+      const { amount: whole } = convertQuantity(this.pending(accountId), engineScale)
+      const halvings = Math.min(Math.max(this.#failures(accountId) - 1, 0), HALVINGS_MAX)
+      const part = whole >> BigInt(halvings)
+      const amount = part > 0n ? part : whole > 0n ? 1n : 0n
+      this.#makeOrder(accountId, engineScale, { id: next.orderId, amount })
+      this.run(
+        'UPDATE accounts SET held_off = ?, next_try_ms = ? WHERE id = ?',
+        amount < whole ? 1 : 0,
+        next.nextTryMs,
+        accountId,
+      )
     })
   }
 
   order(id: string): SettlementOrder | undefined {
-    const row = this.#get('SELECT * FROM orders WHERE id = ?', id)
+    const row = this.get('SELECT * FROM orders WHERE id = ?', id)
     if (row === undefined) return undefined
     return { id, accountId: row.account_id as string, quantity: quantityOf(row.amount, row.scale) }
   }
 
+  /** What the engine is told of the account's orders: {@link HostOrders}. */
+  orders(accountId: string): HostOrders {
+    const inState = (state: string): SettlementOrder[] =>
+      this.database
+        .prepare('SELECT id, amount, scale FROM orders WHERE account_id = ? AND state = ? ORDER BY rowid')
+        .all(accountId, state)
+        .map((row) => ({ id: row.id as string, accountId, quantity: quantityOf(row.amount, row.scale) }))
+    const settled = this.database
+      .prepare("SELECT amount, scale FROM orders WHERE account_id = ? AND state = 'settled'")
+      .iterate(accountId)
+    return { settled: sumOf(settled), open: inState('taken'), offered: inState('open') }
+  }
+
+  /** The sum of the credits whose ids begin with `prefix`, in every state. */
+  creditedSum(prefix: string): Quantity {
+    const sql = 'SELECT amount, scale FROM credits WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1'
+    return sumOf(this.database.prepare(sql).iterate(prefix))
+  }
+
   /** The engine has stored the order. It may have told its outcome before. */
   orderTaken(id: string): void {
-    this.#run("UPDATE orders SET state = 'taken', problem = NULL WHERE id = ? AND state = 'open'", id)
+    this.run("UPDATE orders SET state = 'taken', problem = NULL WHERE id = ? AND state = 'open'", id)
   }
 
   orderSettled(id: string): void {
-    transact(this.#opened, () => {
-      const settled = this.#run(
+    transact(this.database, () => {
+      const settled = this.run(
         "UPDATE orders SET state = 'settled', problem = NULL WHERE id = ? AND state IN ('open', 'taken')",
         id,
       )
-      if (settled)
-        this.#run(
-          'UPDATE accounts SET failures = 0 WHERE id = (SELECT account_id FROM orders WHERE id = ?)',
-          id,
-        )
+      if (settled === 0) return
+      // What is still held off is tried at once, and twice as much of it.
+      this.run(
+        `UPDATE accounts SET failures = max(failures - 1, 0), next_try_ms = 0
+         WHERE id = (SELECT account_id FROM orders WHERE id = ?)`,
+        id,
+      )
     })
   }
 
   /** The amount of the order is pending again (RFC 38, "Retrying failed settlements"). False when it was before. */
   orderRefused(id: string, reason: string, retryAtMs: (failures: number) => number): boolean {
-    return transact(this.#opened, () => {
+    return transact(this.database, () => {
       const order = this.order(id)
-      const refused = this.#run(
+      const refused = this.run(
         "UPDATE orders SET state = 'refused', problem = ? WHERE id = ? AND state IN ('open', 'taken')",
         reason,
         id,
       )
-      if (order === undefined || !refused) return false
+      if (order === undefined || refused === 0) return false
       const { accountId } = order
       this.#setPending(accountId, addQuantities(this.pending(accountId), order.quantity))
-      const failures =
-        (this.#get('SELECT failures FROM accounts WHERE id = ?', accountId)!.failures as number) + 1
-      this.#run(
+      const failures = this.#failures(accountId) + 1
+      this.run(
         'UPDATE accounts SET held_off = 1, failures = ?, next_try_ms = ?, problem = ? WHERE id = ?',
         failures,
         retryAtMs(failures),
@@ -237,7 +248,7 @@ export class HostJournal {
   /** Takes a credit over. `same`: it is known with these fields; `other`: with others, and nothing was changed. */
   takeCredit(credit: IncomingCredit): 'new' | 'same' | 'other' {
     const { id, accountId, assetCode, quantity, sender } = credit
-    const isNew = this.#run(
+    const added = this.run(
       `INSERT INTO credits (id, account_id, asset_code, amount, scale, sender, state) VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO NOTHING`,
       id,
@@ -248,8 +259,8 @@ export class HostJournal {
       sender ?? null,
       accountId === undefined ? 'suspense' : 'open',
     )
-    if (isNew) return 'new'
-    const row = this.#get('SELECT * FROM credits WHERE id = ?', id)!
+    if (added === 1) return 'new'
+    const row = this.get('SELECT * FROM credits WHERE id = ?', id)!
     const same =
       // One that was attributed since keeps its account.
       (accountId === undefined || row.account_id === accountId) &&
@@ -260,11 +271,12 @@ export class HostJournal {
 
   /** Credits whose payer nobody knows. RFC 38 has no place for them: they wait for {@link attribute}. */
   suspended(limit: number): SuspendedCredit[] {
-    const rows = this.#opened
+    const rows = this.database
       .prepare("SELECT * FROM credits WHERE state = 'suspense' ORDER BY rowid LIMIT ?")
       .all(limit)
     return rows.map((row) => ({
       id: row.id as string,
+      assetCode: row.asset_code as string,
       quantity: quantityOf(row.amount, row.scale),
       sender: (row.sender as string | null) ?? undefined,
     }))
@@ -272,11 +284,9 @@ export class HostJournal {
 
   /** Gives a suspended credit to an account. False when there is none of that id. */
   attribute(creditId: string, accountId: string): boolean {
-    return this.#run(
-      "UPDATE credits SET state = 'open', account_id = ?, next_try_ms = 0 WHERE id = ? AND state = 'suspense'",
-      accountId,
-      creditId,
-    )
+    const sql =
+      "UPDATE credits SET state = 'open', account_id = ?, next_try_ms = 0 WHERE id = ? AND state = 'suspense'"
+    return this.run(sql, accountId, creditId) === 1
   }
 
   /**
@@ -284,8 +294,8 @@ export class HostJournal {
    * one key stands for one body for ever.
    */
   prepareCredit(id: string): OutgoingCredit {
-    return transact(this.#opened, () => {
-      const row = this.#get('SELECT * FROM credits WHERE id = ?', id)!
+    return transact(this.database, () => {
+      const row = this.get('SELECT * FROM credits WHERE id = ?', id)!
       const accountId = row.account_id as string
       const key = deriveKey('credit', id)
       if (row.sent_amount !== null)
@@ -296,7 +306,7 @@ export class HostJournal {
       const withCarry = carry.amount > 0n && fitsBody(sum)
       const quantity = withCarry ? sum : own
       if (withCarry) this.#setCarry(accountId, { amount: 0n, scale: 0 })
-      this.#run(
+      this.run(
         'UPDATE credits SET sent_amount = ?, sent_scale = ? WHERE id = ?',
         quantity.amount.toString(),
         quantity.scale,
@@ -308,12 +318,12 @@ export class HostJournal {
 
   /** The connector has credited so much of it; the rest goes with the next credit of the account. */
   credited(credit: OutgoingCredit, credited: Quantity): void {
-    transact(this.#opened, () => {
-      const done = this.#run(
+    transact(this.database, () => {
+      const done = this.run(
         "UPDATE credits SET state = 'credited', problem = NULL WHERE id = ? AND state = 'open'",
         credit.id,
       )
-      if (!done || compareQuantities(credited, credit.quantity) >= 0) return
+      if (done === 0 || compareQuantities(credited, credit.quantity) >= 0) return
       const rest = subtractQuantities(credit.quantity, credited)
       this.#setCarry(credit.accountId, addQuantities(this.#carry(credit.accountId), rest))
     })
@@ -325,24 +335,30 @@ export class HostJournal {
   }
 
   #isHeldOff(accountId: string): boolean {
-    return this.#get('SELECT held_off FROM accounts WHERE id = ?', accountId)?.held_off === 1
+    return this.get('SELECT held_off FROM accounts WHERE id = ?', accountId)?.held_off === 1
   }
 
-  #makeOrder(accountId: string, engineScale: number, orderId: string): void {
-    const { amount, remainder } = convertQuantity(this.pending(accountId), engineScale)
+  #failures(accountId: string): number {
+    return this.get('SELECT failures FROM accounts WHERE id = ?', accountId)!.failures as number
+  }
+
+  /** Without an amount: all of what is pending that the engine can tell apart. */
+  #makeOrder(accountId: string, engineScale: number, order: { id: string; amount?: bigint }): void {
+    const pending = this.pending(accountId)
+    const { id, amount = convertQuantity(pending, engineScale).amount } = order
     if (amount === 0n) return
-    this.#run(
+    this.run(
       "INSERT INTO orders (id, account_id, amount, scale, state) VALUES (?, ?, ?, ?, 'open')",
-      orderId,
+      id,
       accountId,
       amount.toString(),
       engineScale,
     )
-    this.#setPending(accountId, remainder)
+    this.#setPending(accountId, subtractQuantities(pending, { amount, scale: engineScale }))
   }
 
   #setPending(accountId: string, pending: Quantity): void {
-    this.#run(
+    this.run(
       'UPDATE accounts SET pending_amount = ?, pending_scale = ? WHERE id = ?',
       pending.amount.toString(),
       pending.scale,
@@ -351,13 +367,13 @@ export class HostJournal {
   }
 
   #carry(accountId: string): Quantity {
-    const row = this.#get('SELECT carry_amount, carry_scale FROM accounts WHERE id = ?', accountId)
+    const row = this.get('SELECT carry_amount, carry_scale FROM accounts WHERE id = ?', accountId)
     return quantityOf(row?.carry_amount ?? '0', row?.carry_scale ?? 0)
   }
 
   #setCarry(accountId: string, carry: Quantity): void {
     // An engine may know an account that the connector has not set up here, or not yet.
-    this.#run(
+    this.run(
       `INSERT INTO accounts (id, state, carry_amount, carry_scale) VALUES (?, 'closed', ?, ?)
        ON CONFLICT (id) DO UPDATE SET carry_amount = excluded.carry_amount, carry_scale = excluded.carry_scale`,
       accountId,
@@ -365,26 +381,10 @@ export class HostJournal {
       carry.scale,
     )
   }
-
-  get #opened(): DatabaseSync {
-    return opened(this.#database)
-  }
-
-  /** True when a row was changed. */
-  #run(sql: string, ...values: (string | number | null)[]): boolean {
-    return this.#opened.prepare(sql).run(...values).changes !== 0
-  }
-
-  #get(sql: string, ...values: (string | number)[]): Row | undefined {
-    return this.#opened.prepare(sql).get(...values)
-  }
 }
 
-function opened<T>(part: T | undefined): T {
-  if (part === undefined) throw new Error('the journal is not open')
-  return part
-}
-
-function quantityOf(amount: unknown, scale: unknown): Quantity {
-  return { amount: BigInt(amount as string), scale: scale as number }
+function sumOf(rows: Iterable<Record<string, unknown>>): Quantity {
+  let sum: Quantity = { amount: 0n, scale: 0 }
+  for (const { amount, scale } of rows) sum = addQuantities(sum, quantityOf(amount, scale))
+  return sum
 }

@@ -1,8 +1,10 @@
 import type { Logger } from '../../lib/logger.ts'
 import { within } from '../../lib/within.ts'
 import { type EngineHost, PeerMessageError, type Quantity } from '../engine.ts'
+import { writeRefusalText } from '../refusal-text.ts'
+import { HttpRefusal, type HttpReply } from './bounded-http-server.ts'
 import type { EngineJournal } from './engine-journal.ts'
-import { HttpRefusal, type Rfc38Request, type Rfc38Response, type Rfc38Routes } from './rfc38-http-server.ts'
+import type { Rfc38Request, Rfc38Routes } from './rfc38-http-server.ts'
 import { creditIdOf, isIdempotencyKey } from './rfc38-key.ts'
 import { parseQuantityBody, quantityBody } from './rfc38-quantity.ts'
 
@@ -31,7 +33,7 @@ export function intakeRoutes(deps: IntakeDeps): Rfc38Routes {
  * has booked it, and the answer never depends on how long that takes. Engines are known that, after an error, add the
  * amount to the next credit under another key.
  */
-async function takeCredit(request: Rfc38Request, deps: IntakeDeps): Promise<Rfc38Response> {
+async function takeCredit(request: Rfc38Request, deps: IntakeDeps): Promise<HttpReply> {
   const { accountId, idempotencyKey, body } = request
   const { engineName, journal, logger, onCredit } = deps
   if (!isIdempotencyKey(idempotencyKey))
@@ -56,7 +58,7 @@ async function takeCredit(request: Rfc38Request, deps: IntakeDeps): Promise<Rfc3
 }
 
 /** POST /accounts/:id/messages. 400: the peer refused it; 502 and 504: its answer did not come. */
-async function sendMessage({ accountId, body }: Rfc38Request, deps: IntakeDeps): Promise<Rfc38Response> {
+async function sendMessage({ accountId, body }: Rfc38Request, deps: IntakeDeps): Promise<HttpReply> {
   const { journal, host } = deps
   if (journal.account(accountId)?.state !== 'open')
     throw new HttpRefusal(404, `there is no account ${accountId}`)
@@ -66,7 +68,9 @@ async function sendMessage({ accountId, body }: Rfc38Request, deps: IntakeDeps):
     return { status: 201, body: answer }
   } catch (error) {
     if (!(error instanceof PeerMessageError)) throw error
-    throw new HttpRefusal(error.refusal === undefined ? 502 : 400, error.refusal ?? error.message)
+    const { message, refusal } = error
+    if (refusal === undefined) throw new HttpRefusal(502, message)
+    throw new HttpRefusal(400, writeRefusalText({ code: refusal, message }))
   }
 }
 

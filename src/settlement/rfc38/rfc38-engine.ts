@@ -11,20 +11,23 @@ import {
   EngineUnavailableError,
   MessageRefusedError,
   OrderConflictError,
+  type OrderVerdict,
   type Quantity,
   type SettlementEngine,
   type SettlementOrder,
+  VerdictRefusedError,
 } from '../engine.ts'
-import { addQuantities, checkQuantity, SCALE_MAX } from '../quantity.ts'
+import { addQuantities, checkQuantity, compareQuantities } from '../quantity.ts'
 import { DeliveryFailure, DeliveryQueue } from './delivery-queue.ts'
 import type { EngineJournal, JournalAccount, JournalOrder } from './engine-journal.ts'
 import { ForeignEngine } from './foreign-engine.ts'
 import { intakeRoutes } from './intake-routes.ts'
-import { RETRY_POLICY, type RetryPolicy } from './retry-policy.ts'
+import { RETRY_POLICY } from './retry-policy.ts'
+import { checkOptions, type Rfc38EngineOptions } from './rfc38-engine-options.ts'
 import { Rfc38HttpClient } from './rfc38-http-client.ts'
-import { isAccountId, Rfc38HttpServer, type Rfc38Listen } from './rfc38-http-server.ts'
+import { isAccountId, Rfc38HttpServer } from './rfc38-http-server.ts'
 import { deriveKey } from './rfc38-key.ts'
-import { compareQuantities, quantityBody } from './rfc38-quantity.ts'
+import { quantityBody } from './rfc38-quantity.ts'
 
 /** Requests to settle under way at once. */
 const ORDERS_AT_ONCE = 8
@@ -37,33 +40,8 @@ const HOST_DEADLINE_MS = 10_000
 /** A message goes to the peer's engine and back. Milliseconds. */
 const MESSAGE_DEADLINE_MS = 35_000
 const ORDER_ID = /^[A-Za-z0-9_.:-]{1,128}$/
-const ENGINE_NAME = /^[a-z][a-z0-9-]{0,30}$/
 /** Orders told in `differences`, each with what its engine answers; the first ones stand for the rest. */
 const DIFFERENCES_MAX = 10
-
-export interface Rfc38EngineOptions {
-  /** In metrics, journals and credit ids; never to be changed. 1 to 31 characters of `a-z 0-9 -`. */
-  readonly name: string
-  /** Where the foreign engine is. */
-  readonly url: string
-  /** Shown to the foreign engine as bearer token. */
-  readonly token?: string | undefined
-  /** Where the foreign engine reaches this node. */
-  readonly listen: Rfc38Listen
-  /** Scale that orders come in. Default: that of each account, and the engine keeps what is too fine for it. */
-  readonly scale?: number | undefined
-  /**
-   * Tell the engine of closed accounts, once their orders are finished. Default false: engines forget what they had
-   * queued for an account that is deleted.
-   */
-  readonly deleteAccounts?: boolean | undefined
-  /** Default 5,000 ms. */
-  readonly connectTimeoutMs?: number | undefined
-  /** Default 30,000 ms. */
-  readonly requestTimeoutMs?: number | undefined
-  /** Default: 1 s to 1 h. */
-  readonly retry?: RetryPolicy | undefined
-}
 
 export interface Rfc38EngineDeps {
   readonly host: EngineHost
@@ -189,12 +167,7 @@ export class Rfc38Engine implements SettlementEngine {
       if (this.#account(order.accountId).state !== 'open')
         throw new EngineUnavailableError(`account ${order.accountId} is closed: nothing was stored`)
       this.#store(order)
-    } else if (
-      known.accountId !== order.accountId ||
-      compareQuantities(known.quantity, order.quantity) !== 0
-    ) {
-      throw new OrderConflictError(`order ${order.id} was given before with another account or amount`)
-    }
+    } else checkSame(known, order)
     this.#queues?.orders.wake()
   }
 
@@ -229,23 +202,28 @@ export class Rfc38Engine implements SettlementEngine {
   }
 
   /**
-   * Gives an order up for good and frees its amount: for an operator who has made sure in the books of the foreign
-   * engine that it never took the order.
-   * @param options.doubtful set when the engine may have heard it all the same, because an answer to it was lost
-   * @throws Error when the order is acknowledged, finished or being sent now, or is doubtful and that was not said
+   * Ends an order by the word of an operator who has made sure in the books of the foreign engine, which is never told
+   * of it again. Only an order that it has not acknowledged.
    */
-  abandon(orderId: string, reason: string, options: { doubtful: boolean }): void {
-    const { journal } = this.#deps
-    const order = journal.order(orderId)
-    if (order === undefined) throw new Error(`there is no order ${orderId}`)
-    if (order.state !== 'open') throw new Error(`order ${orderId} is ${order.state}: it cannot be abandoned`)
-    if (this.#sending.has(orderId)) throw new Error(`order ${orderId} is being sent now: try again`)
-    if (order.doubtful && !options.doubtful)
-      throw new Error(
-        `the engine may have order ${orderId}: an answer to it was lost. Look it up in the engine by its key ${order.key}, and say that you did`,
+  async abandon(order: SettlementOrder, verdict: OrderVerdict): Promise<void> {
+    const { journal, logger } = this.#deps
+    const { id } = order
+    this.#account(order.accountId)
+    const known = readOrder(journal, id)
+    if (known !== undefined) checkSame(known, order)
+    if (known !== undefined && known.state !== 'open')
+      throw new VerdictRefusedError(`order ${id} is ${known.state}: the node is told its end by itself`)
+    if (this.#sending.has(id)) throw new VerdictRefusedError(`order ${id} is being sent now: try again`)
+    const key = known?.key ?? this.#keyOf(order)
+    if (known?.doubtful !== false && !verdict.doubtful) {
+      const why =
+        known === undefined ? 'the journal of this side does not know it' : 'an answer to it was lost'
+      throw new VerdictRefusedError(
+        `the engine may have order ${id}: ${why}. Look it up in the engine by its key ${key}, and say that you did`,
       )
-    journal.orderAbandoned(orderId, reason)
-    this.#deps.logger.warn('order abandoned by an operator', { orderId, key: order.key, reason })
+    }
+    journal.decideOrder(order, key, verdict)
+    logger.warn('order ended by an operator', { orderId: id, key, ...verdict })
     this.#queues?.orders.wake()
   }
 
@@ -269,12 +247,16 @@ export class Rfc38Engine implements SettlementEngine {
     return account
   }
 
+  #keyOf({ accountId, id }: SettlementOrder): string {
+    return deriveKey('rfc38', this.name, accountId, id)
+  }
+
   #store(order: SettlementOrder): void {
     const { journal } = this.#deps
     try {
       if (journal.unfinishedCount() >= UNFINISHED_MAX)
         throw new Error(`${UNFINISHED_MAX} orders are not finished, the engine must take them first`)
-      journal.addOrder(order, deriveKey('rfc38', this.name, order.accountId, order.id))
+      journal.addOrder(order, this.#keyOf(order))
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       throw new EngineUnavailableError(`order ${order.id} could not be stored: ${reason}`, { cause: error })
@@ -371,6 +353,11 @@ export class Rfc38Engine implements SettlementEngine {
   }
 }
 
+function checkSame(known: SettlementOrder, order: SettlementOrder): void {
+  if (known.accountId === order.accountId && compareQuantities(known.quantity, order.quantity) === 0) return
+  throw new OrderConflictError(`order ${order.id} was given before with another account or amount`)
+}
+
 function readOrder(journal: EngineJournal, id: string): JournalOrder | undefined {
   try {
     return journal.order(id)
@@ -379,15 +366,6 @@ function readOrder(journal: EngineJournal, id: string): JournalOrder | undefined
       cause: error,
     })
   }
-}
-
-function checkOptions({ name, scale, retry }: Rfc38EngineOptions): void {
-  if (!ENGINE_NAME.test(name))
-    throw new EngineConfigError('name', 'use 1 to 31 characters of a-z 0-9 -, a letter first')
-  if (scale !== undefined && (!Number.isInteger(scale) || scale < 0 || scale > SCALE_MAX))
-    throw new EngineConfigError('scale', `use a whole number from 0 to ${SCALE_MAX}`)
-  if (retry !== undefined && (retry.firstMs < 1 || retry.maxMs > RETRY_POLICY.maxMs))
-    throw new EngineConfigError('retry', 'pauses have 1 ms to 1 hour (RFC 38, "Retry behavior")')
 }
 
 function asConfig<T>(path: string, make: () => T): T {

@@ -5,26 +5,22 @@ import { within } from '../../lib/within.ts'
 import {
   type EngineAccount,
   EngineConfigError,
-  type EngineHost,
   EngineUnavailableError,
   MessageRefusedError,
   OrderConflictError,
   type SettlementEngine,
 } from '../engine.ts'
-import { ConnectorHost, type ConnectorHostOptions } from './connector-host.ts'
+import { compareQuantities } from '../quantity.ts'
+import { writeRefusalText } from '../refusal-text.ts'
+import { type BoundedListen, HttpRefusal, type HttpReply } from './bounded-http-server.ts'
+import type { ConnectorHost } from './connector-host.ts'
 import { DeliveryFailure, DeliveryQueue } from './delivery-queue.ts'
+import { EngineHealth } from './engine-health.ts'
 import type { HostJournal } from './host-journal.ts'
 import { RETRY_POLICY, type RetryPolicy } from './retry-policy.ts'
-import {
-  HttpRefusal,
-  isAccountId,
-  Rfc38HttpServer,
-  type Rfc38Listen,
-  type Rfc38Request,
-  type Rfc38Response,
-} from './rfc38-http-server.ts'
+import { isAccountId, Rfc38HttpServer, type Rfc38Request } from './rfc38-http-server.ts'
 import { isIdempotencyKey } from './rfc38-key.ts'
-import { compareQuantities, parseQuantityBody, quantityBody } from './rfc38-quantity.ts'
+import { parseQuantityBody, quantityBody } from './rfc38-quantity.ts'
 
 const ORDERS_AT_ONCE = 8
 const ACCOUNTS_AT_ONCE = 2
@@ -33,18 +29,21 @@ const ENGINE_DEADLINE_MS = 30_000
 
 export interface Rfc38ServerOptions {
   /** Where connectors reach the engine. */
-  readonly listen: Rfc38Listen
-  /** The connector that credits are told to and messages go through. */
-  readonly connector: ConnectorHostOptions
-  /** What is known of each account beyond its id, which is all that RFC 38 tells. */
+  readonly listen: BoundedListen
+  /**
+   * What is known of each account beyond its id, which is all that RFC 38 tells.
+   * @throws EngineConfigError for one that is not to be served
+   */
   readonly accountOf: (id: string) => Omit<EngineAccount, 'id'>
   /** Default: 1 s to 1 h. */
   readonly retry?: RetryPolicy | undefined
 }
 
 export interface Rfc38ServerDeps {
-  /** Makes the engine; called once, by the constructor. */
-  readonly createEngine: (host: EngineHost) => SettlementEngine
+  /** Made with `connector` as its host. Started and stopped by the server. */
+  readonly engine: SettlementEngine
+  /** The foreign connector. Started and stopped by the server. */
+  readonly connector: ConnectorHost
   /** Started and stopped by the server. */
   readonly journal: HostJournal
   readonly clock: Clock
@@ -58,9 +57,7 @@ export interface Rfc38ServerDeps {
  * with its key for good, and then answered; what is too fine for the network stays pending until it adds up.
  */
 export class Rfc38Server {
-  readonly engine: SettlementEngine
-  /** Tells operators of suspended credits, and takes their decision. */
-  readonly connector: ConnectorHost
+  readonly #health: EngineHealth
   readonly #options: Rfc38ServerOptions
   readonly #deps: Rfc38ServerDeps
   readonly #http: Rfc38HttpServer
@@ -70,15 +67,18 @@ export class Rfc38Server {
   constructor(options: Rfc38ServerOptions, deps: Rfc38ServerDeps) {
     this.#options = options
     this.#deps = deps
-    this.connector = new ConnectorHost({ retry: options.retry, ...options.connector }, deps)
-    this.engine = deps.createEngine(this.connector)
+    this.#health = new EngineHealth(deps)
     const routes = {
       createAccount: (request: Rfc38Request) => this.#createAccount(request),
       deleteAccount: (request: Rfc38Request) => this.#deleteAccount(request),
       settlements: (request: Rfc38Request) => this.#settle(request),
       messages: (request: Rfc38Request) => this.#receive(request),
     }
-    this.#http = new Rfc38HttpServer(options.listen, { routes, logger: deps.logger })
+    this.#http = new Rfc38HttpServer(options.listen, {
+      routes,
+      page: (path) => this.#health.page(path),
+      logger: deps.logger,
+    })
   }
 
   /** Where connectors reach it; undefined while stopped. */
@@ -86,15 +86,38 @@ export class Rfc38Server {
     return this.#http.url()
   }
 
+  /** Whether the engine reaches its network. */
+  get isHealthy(): boolean {
+    return this.#health.isHealthy
+  }
+
+  /**
+   * Gives a suspended credit to an account, as an operator decided; the connector is told from then on.
+   * @throws HttpRefusal when there is no such credit or account, or their assets differ
+   */
+  attribute(creditId: string, accountId: string): void {
+    const { journal, connector } = this.#deps
+    const assetCode = journal.suspendedAsset(creditId)
+    if (assetCode === undefined) throw new HttpRefusal(404, `there is no credit ${creditId} in suspense`)
+    if (journal.accountState(accountId) === undefined)
+      throw new HttpRefusal(404, `there is no account ${accountId}`)
+    const { assetCode: held } = this.#options.accountOf(accountId)
+    if (held !== assetCode)
+      throw new HttpRefusal(409, `account ${accountId} holds ${held}, the credit is in ${assetCode}`)
+    journal.attribute(creditId, accountId)
+    connector.wake()
+  }
+
   /** @throws Error when the engine must not run, an account of before is not served any more, or the port is taken */
   async start(): Promise<void> {
     const { journal } = this.#deps
     journal.start()
     try {
-      this.connector.start()
-      await this.engine.start()
+      this.#deps.connector.start()
+      await this.#deps.engine.start()
       for (const id of journal.openAccounts()) await this.#openInEngine(id)
       this.#startQueues()
+      await this.#health.start()
       await this.#http.start()
     } catch (error) {
       await this.stop()
@@ -105,11 +128,12 @@ export class Rfc38Server {
   async stop(): Promise<void> {
     const queues = this.#queues
     this.#queues = undefined
-    this.connector.onRefused = () => undefined
+    this.#deps.connector.onOrderEnded = () => undefined
+    this.#health.stop()
     await this.#http.stop()
     await Promise.all([queues?.orders.stop(), queues?.accounts.stop()])
-    await this.engine.stop()
-    await this.connector.stop()
+    await this.#deps.engine.stop()
+    await this.#deps.connector.stop()
     this.#deps.journal.stop()
   }
 
@@ -122,10 +146,16 @@ export class Rfc38Server {
     )
     const accounts = new DeliveryQueue(
       { what: 'refused settlement', concurrency: ACCOUNTS_AT_ONCE, retry },
-      { table: journal.heldOffAccounts, deliver: ({ id }) => this.#retryPending(id), clock, logger, random },
+      {
+        table: journal.accountDeliveries,
+        deliver: ({ id }) => this.#retryPending(id),
+        clock,
+        logger,
+        random,
+      },
     )
     this.#queues = { orders, accounts }
-    this.connector.onRefused = () => accounts.wake()
+    this.#deps.connector.onOrderEnded = () => accounts.wake()
     orders.start()
     accounts.start()
   }
@@ -133,7 +163,7 @@ export class Rfc38Server {
   async #openInEngine(id: string): Promise<void> {
     const account = { id, ...this.#options.accountOf(id) }
     const late = () => new HttpRefusal(503, 'the engine did not open the account in time: repeat the request')
-    await within(this.engine.openAccount(account), ENGINE_DEADLINE_MS, late)
+    await within(this.#deps.engine.openAccount(account), ENGINE_DEADLINE_MS, late)
   }
 
   async #deliverOrder(id: string): Promise<void> {
@@ -141,7 +171,7 @@ export class Rfc38Server {
     const order = journal.order(id)!
     try {
       const late = () => new Error('the engine did not take the order in time')
-      await within(this.engine.settle(order), ENGINE_DEADLINE_MS, late)
+      await within(this.#deps.engine.settle(order), ENGINE_DEADLINE_MS, late)
     } catch (error) {
       if (!(error instanceof OrderConflictError)) throw error
       throw new DeliveryFailure(`the engine knows this order otherwise: ${error.message}`, { alarm: true })
@@ -150,12 +180,15 @@ export class Rfc38Server {
   }
 
   async #retryPending(accountId: string): Promise<void> {
-    this.#deps.journal.retryPending(accountId, this.engine.scaleOf(accountId), randomUUID())
+    const { clock, engine, journal } = this.#deps
+    const { maxMs } = this.#options.retry ?? RETRY_POLICY
+    const next = { orderId: randomUUID(), nextTryMs: clock.now() + maxMs }
+    journal.retryPending(accountId, engine.scaleOf(accountId), next)
     this.#queues?.orders.wake()
   }
 
   /** POST /accounts */
-  async #createAccount({ body }: Rfc38Request): Promise<Rfc38Response> {
+  async #createAccount({ body }: Rfc38Request): Promise<HttpReply> {
     const id = readAccountId(body)
     try {
       await this.#openInEngine(id)
@@ -168,19 +201,19 @@ export class Rfc38Server {
   }
 
   /** DELETE /accounts/:id. What was asked for before is carried out to its end. */
-  async #deleteAccount({ accountId }: Rfc38Request): Promise<Rfc38Response> {
+  async #deleteAccount({ accountId }: Rfc38Request): Promise<HttpReply> {
     const { journal } = this.#deps
     const state = journal.accountState(accountId)
     if (state === undefined) throw new HttpRefusal(404, `there is no account ${accountId}`)
     if (state === 'open') {
-      await this.engine.closeAccount(accountId)
+      await this.#deps.engine.closeAccount(accountId)
       journal.closeAccount(accountId)
     }
     return { status: 204 }
   }
 
   /** POST /accounts/:id/settlements */
-  async #settle({ accountId, idempotencyKey, body }: Rfc38Request): Promise<Rfc38Response> {
+  async #settle({ accountId, idempotencyKey, body }: Rfc38Request): Promise<HttpReply> {
     if (!isIdempotencyKey(idempotencyKey))
       throw new HttpRefusal(400, 'one Idempotency-Key header of 1 to 255 visible characters is needed')
     const { journal, logger } = this.#deps
@@ -190,7 +223,7 @@ export class Rfc38Server {
       if (journal.accountState(accountId) !== 'open')
         throw new HttpRefusal(404, `there is no account ${accountId}`)
       const request = { key: idempotencyKey, accountId, quantity }
-      journal.takeRequest(request, this.engine.scaleOf(accountId))
+      journal.takeRequest(request, this.#deps.engine.scaleOf(accountId))
       this.#queues?.orders.wake()
     } else if (known.accountId !== accountId || compareQuantities(known.quantity, quantity) !== 0) {
       logger.error('settlement repeated with other fields', { accountId, key: idempotencyKey })
@@ -200,15 +233,15 @@ export class Rfc38Server {
   }
 
   /** POST /accounts/:id/messages */
-  async #receive({ accountId, body }: Rfc38Request): Promise<Rfc38Response> {
+  async #receive({ accountId, body }: Rfc38Request): Promise<HttpReply> {
     if (this.#deps.journal.accountState(accountId) !== 'open')
       throw new HttpRefusal(404, `there is no account ${accountId}`)
     const late = () => new HttpRefusal(504, 'the engine did not answer in time')
     try {
-      const answer = await within(this.engine.receive(accountId, body), ENGINE_DEADLINE_MS, late)
+      const answer = await within(this.#deps.engine.receive(accountId, body), ENGINE_DEADLINE_MS, late)
       return { status: 201, body: answer }
     } catch (error) {
-      if (error instanceof MessageRefusedError) throw new HttpRefusal(400, `${error.code}: ${error.message}`)
+      if (error instanceof MessageRefusedError) throw new HttpRefusal(400, writeRefusalText(error))
       if (error instanceof EngineUnavailableError) throw new HttpRefusal(503, error.message)
       throw error
     }

@@ -40,6 +40,7 @@ settlementEngineCompliance('rfc38', async (): Promise<EngineHarness> => {
     advance: async () => undefined,
     // Nothing that an RFC 38 engine answers says that it will never pay.
     refuse: undefined,
+    peer: undefined,
     payIn: async (accountId, amount) => {
       if (accountId === undefined) {
         // The engine still knows an account that the node has closed.

@@ -64,7 +64,7 @@ describe('a connection that loses, repeats, delays and reorders', { timeout: 2 *
       expect(foreign.settlements.size).toBe(SETTLEMENTS)
       expect(foreign.conflicts).toBe(0)
       const told = credits.reduce((sum, { amount, scale }) => sum + amount * 10n ** BigInt(18 - scale), 0n)
-      expect(bench.host.credited(18)).toBe(told)
+      expect(bench.host.total(18)).toBe(told)
       const statement = () => bench.engine.statement('alice')
       await waitFor('the books of the engine to close', async () => (await statement()).open.amount === 0n)
       const { settled, credited } = await statement()
@@ -115,8 +115,8 @@ describe('a connection that loses, repeats, delays and reorders', { timeout: 2 *
           quantity: { amount, scale: 6 },
           sender: undefined,
         }
-        await bench.server.connector.credit(credit)
-        if (random.below(5) === 0) await bench.server.connector.credit(credit)
+        await bench.connector.credit(credit)
+        if (random.below(5) === 0) await bench.connector.credit(credit)
       }
       await settling
       bench.refuses = () => false

@@ -4,7 +4,9 @@ import {
   EngineUnavailableError,
   MessageRefusedError,
   OrderConflictError,
+  type OrderVerdict,
   PeerMessageError,
+  type SettlementOrder,
 } from '../../../src/settlement/engine.ts'
 import { EngineJournal } from '../../../src/settlement/rfc38/engine-journal.ts'
 import { waitFor } from '../../support/wait-for.ts'
@@ -167,16 +169,36 @@ describe('a foreign engine behind RFC 38', () => {
     expect(foreign.log.filter((line) => line.includes('/settlements'))).toHaveLength(1)
   })
 
-  it('lets an operator abandon an order that was clearly refused each time', async () => {
+  const NOT_PAID = { outcome: 'not-paid', reason: 'not in its books', doubtful: false } as const
+
+  /** Resolves once the verdict is taken; a request that is under way is waited for. */
+  async function decide(decided: SettlementOrder, verdict: OrderVerdict): Promise<void> {
+    await waitFor('the order to rest', async () => {
+      try {
+        await bench.engine.abandon(decided, verdict)
+        return true
+      } catch (error) {
+        if ((error as Error).message.includes('being sent now')) return false
+        throw error
+      }
+    })
+  }
+
+  const refuseSettlements = () => {
     foreign.before = (request) => (request.path.endsWith('/settlements') ? { status: 400 } : undefined)
+  }
+  const isRefused = async () =>
+    (await bench.engine.statement('alice')).differences.join().includes('HTTP 400')
+
+  it('lets an operator abandon an order that was clearly refused each time', async () => {
+    refuseSettlements()
     const bad = order(3n)
     await bench.engine.settle(bad)
-    await waitFor('a refusal', async () => (await bench.engine.statement('alice')).differences.length > 0)
-    await waitFor('the order to rest', () =>
-      tryIt(() => bench.engine.abandon(bad.id, 'not in its books', { doubtful: false })),
-    )
-    await waitFor('the node to know', () => bench.host.refusedOrders.has(bad.id))
-    expect(() => bench.engine.abandon(bad.id, 'again', { doubtful: true })).toThrow(/cannot be abandoned/)
+    await waitFor('a refusal', isRefused)
+    await decide(bad, NOT_PAID)
+    await waitFor('the node to know', () => bench.host.refusedOrders.get(bad.id) === 'not in its books')
+    const again = bench.engine.abandon(bad, { ...NOT_PAID, doubtful: true })
+    await expect(again).rejects.toThrow(/is (abandoned|refused)/)
   })
 
   it('lets nobody abandon by accident an order that the engine may have', async () => {
@@ -184,22 +206,53 @@ describe('a foreign engine behind RFC 38', () => {
     const lost = order(3n)
     await bench.engine.settle(lost)
     await waitFor('the order to be heard', () => foreign.settlements.size === 1)
-    foreign.before = (request) => (request.path.endsWith('/settlements') ? { status: 400 } : undefined)
+    refuseSettlements()
     foreign.after = (_, reply) => reply
-    await waitFor('a refusal', async () =>
-      (await bench.engine.statement('alice')).differences.join().includes('HTTP 400'),
-    )
-    const abandon = () => bench.engine.abandon(lost.id, 'hm', { doubtful: false })
-    await waitFor('the doubt to be told', () => {
-      try {
-        abandon()
-      } catch (error) {
-        return (error as Error).message.includes('may have order')
-      }
-      throw new Error('abandoned')
-    })
+    await waitFor('a refusal', isRefused)
+    await expect(decide(lost, NOT_PAID)).rejects.toThrow(/may have order/)
     foreign.before = () => undefined
     await waitFor('the order to be settled', isSettled(lost.id))
+  })
+
+  it.each([
+    ['paid', 3n],
+    ['not-paid', 0n],
+  ] as const)(
+    'ends a doubtful order as %s when an operator has looked, and never sends it again',
+    async (outcome, settled) => {
+      foreign.before = (request) => (request.path.endsWith('/settlements') ? CUT : undefined)
+      const lost = order(3n)
+      await bench.engine.settle(lost)
+      await waitFor('an attempt', () => foreign.log.some((line) => line.includes('/settlements')))
+      await decide(lost, { outcome, reason: 'seen in its books', doubtful: true })
+      const told = outcome === 'paid' ? isSettled(lost.id) : () => bench.host.refusedOrders.has(lost.id)
+      await waitFor('the node to know', told)
+      foreign.before = () => undefined
+      await bench.restart()
+      await bench.engine.settle(lost)
+      const next = order(1n)
+      await bench.engine.settle(next)
+      await waitFor('the next order', isSettled(next.id))
+      expect(foreign.total(9)).toBe(1n)
+      const statement = async () => await bench.engine.statement('alice')
+      await waitFor('the books to close', async () => (await statement()).open.amount === 0n)
+      expect((await statement()).settled).toEqual({ amount: settled + 1n, scale: 9 })
+      expect(bench.host.settledOrders.size + bench.host.refusedOrders.size).toBe(2)
+    },
+  )
+
+  it('ends an order that its lost journal knew, and does not carry it out when it comes again', async () => {
+    const lost = order(8n)
+    await expect(bench.engine.abandon(lost, NOT_PAID)).rejects.toThrow(/does not know it/)
+    await bench.engine.abandon(lost, { outcome: 'paid', reason: 'seen in its books', doubtful: true })
+    await waitFor('the node to know', isSettled(lost.id))
+    await bench.engine.settle(lost)
+    const other = bench.engine.abandon({ ...lost, accountId: 'bob' }, NOT_PAID)
+    await expect(other).rejects.toThrow(/never opened/)
+    const more = { ...lost, quantity: { amount: 9n, scale: 9 } }
+    await expect(bench.engine.abandon(more, NOT_PAID)).rejects.toThrow(OrderConflictError)
+    expect(foreign.total(9)).toBe(0n)
+    expect((await bench.engine.statement('alice')).settled).toEqual({ amount: 8n, scale: 9 })
   })
 
   it('takes no order for a closed account, and finishes those it has', async () => {
@@ -239,6 +292,11 @@ describe('a foreign engine behind RFC 38', () => {
       return bench.engine.receive('alice', Buffer.from('x'))
     }
     await expect(when(400)).rejects.toMatchObject({ name: 'MessageRefusedError', code: 'http-400' })
+    foreign.before = () => ({ status: 400, body: Buffer.from('stale-voucher: it is old') })
+    await expect(bench.engine.receive('alice', Buffer.from('x'))).rejects.toMatchObject({
+      name: 'MessageRefusedError',
+      code: 'stale-voucher',
+    })
     await expect(when(500)).rejects.toThrow(EngineUnavailableError)
     await expect(when(401)).rejects.toThrow(EngineUnavailableError)
     foreign.before = () => CUT
@@ -258,7 +316,7 @@ describe('a foreign engine behind RFC 38', () => {
     }
     expect(await send()).toEqual({ status: 201, body: 'peer:hello' })
     bench.host.sendError = new PeerMessageError('the peer said no', 'bad-message')
-    expect(await send()).toEqual({ status: 400, body: 'bad-message\n' })
+    expect(await send()).toEqual({ status: 400, body: 'bad-message: the peer said no\n' })
     bench.host.sendError = new PeerMessageError('no answer')
     expect(await send()).toMatchObject({ status: 502 })
   })
@@ -297,7 +355,7 @@ describe('a foreign engine behind RFC 38', () => {
     }
     expect(await credit('k-2', 10n)).toBe(201)
     await waitFor('the credit', () => told >= 6)
-    expect(bench.host.credited(6)).toBe(10n)
+    expect(bench.host.total(6)).toBe(10n)
   })
 
   it('answers 404 to a credit for an account that never was, and keeps aside one for a closed account', async () => {
@@ -348,12 +406,3 @@ describe('a foreign engine behind RFC 38', () => {
     expect(make).toThrow(expect.objectContaining({ path }))
   })
 })
-
-function tryIt(work: () => void): boolean {
-  try {
-    work()
-    return true
-  } catch {
-    return false
-  }
-}

@@ -158,6 +158,21 @@ describe('an engine of ours served over RFC 38', () => {
     expect(bench.book.refused.size).toBe(3)
   })
 
+  it('settles in parts what is more than the engine can pay at once, and does not hold up what comes after', async () => {
+    const most = 70n
+    bench.refuses = ({ quantity }) => quantity.amount > most
+    expect(await settle('k-1', 1_000_000n, 9)).toBe(201)
+    expect(await settle('k-2', 5_999n, 9)).toBe(201)
+    await waitFor('a refusal', () => bench.book.refused.size > 0)
+    await bench.restart()
+    await waitFor('all of it', () => bench.engine.settled() === 1_005n)
+    const paid = [...bench.book.orders.values()].filter(({ id }) => !bench.book.refused.has(id))
+    for (const { quantity } of paid) expect(quantity.amount).toBeLessThanOrEqual(most)
+    expect(bench.journal.pending('alice')).toEqual({ amount: 999n, scale: 9 })
+    expect(await settle('k-3', 1n, 9)).toBe(201)
+    await waitFor('what has added up', () => bench.engine.settled() === 1_006n)
+  })
+
   it('hands an order to the engine again until it is taken', async () => {
     let calls = 0
     bench.before = () => {
@@ -181,19 +196,23 @@ describe('an engine of ours served over RFC 38', () => {
     expect(await send('bad')).toMatchObject({ status: 400, body: 'bad-message: does not parse\n' })
     expect(await send('later')).toMatchObject({ status: 503 })
     expect(await send('hi', 'nobody')).toMatchObject({ status: 404 })
-    const answer = await bench.server.connector.send('alice', Buffer.from('out'))
+    const answer = await bench.connector.send('alice', Buffer.from('out'))
     expect(answer.toString()).toBe('re:out')
     connector.before = () => ({ status: 400 })
-    const refused = bench.server.connector.send('alice', Buffer.from('out'))
+    const refused = bench.connector.send('alice', Buffer.from('out'))
     await expect(refused).rejects.toMatchObject({ name: 'PeerMessageError', refusal: 'http-400' })
+    connector.before = () => ({ status: 400, body: Buffer.from('unknown-peer: say hello first') })
+    await expect(bench.connector.send('alice', Buffer.from('out'))).rejects.toMatchObject({
+      refusal: 'unknown-peer',
+    })
     connector.before = () => CUT
-    const lost = bench.server.connector.send('alice', Buffer.from('out'))
+    const lost = bench.connector.send('alice', Buffer.from('out'))
     await expect(lost).rejects.toThrow(PeerMessageError)
     await expect(lost).rejects.toMatchObject({ refusal: undefined })
   })
 
   const credit = (id: string, amount: bigint, scale: number, accountId: string | undefined = 'alice') =>
-    bench.server.connector.credit({
+    bench.connector.credit({
       id,
       accountId,
       assetCode: 'USD',
@@ -249,7 +268,7 @@ describe('an engine of ours served over RFC 38', () => {
   })
 
   it('keeps credits of unknown payers until an operator attributes them', async () => {
-    const { connector: host } = bench.server
+    const { connector: host } = bench
     await host.credit({
       id: 'chain:dust',
       accountId: undefined,
@@ -258,14 +277,18 @@ describe('an engine of ours served over RFC 38', () => {
       sender: '0xstranger',
     })
     await bench.restart()
-    const { connector: next } = bench.server
-    expect(next.suspended(10)).toEqual([
-      { id: 'chain:dust', quantity: { amount: 5n, scale: 6 }, sender: '0xstranger' },
+    expect(bench.journal.suspended(10)).toEqual([
+      { id: 'chain:dust', assetCode: 'USD', quantity: { amount: 5n, scale: 6 }, sender: '0xstranger' },
     ])
     expect(connector.credits.size).toBe(0)
-    expect(() => next.attribute('chain:dust', 'nobody')).toThrow(/no account/)
-    expect(next.attribute('chain:dust', 'alice')).toBe(true)
-    expect(next.attribute('chain:dust', 'alice')).toBe(false)
+    const give = (creditId: string, accountId: string) => () => bench.server.attribute(creditId, accountId)
+    expect(give('chain:dust', 'nobody')).toThrow(/no account/)
+    expect(give('chain:other', 'alice')).toThrow(/no credit/)
+    bench.assetCode = 'EUR'
+    expect(give('chain:dust', 'alice')).toThrow(/holds EUR, the credit is in USD/)
+    bench.assetCode = 'USD'
+    give('chain:dust', 'alice')()
+    expect(give('chain:dust', 'alice')).toThrow(/no credit/)
     await waitFor('the credit', () => connector.total() === 5_000n)
   })
 

@@ -22,7 +22,9 @@ export class ConnectorDouble {
   readonly scale: number
   /** Known key, other body. */
   conflicts = 0
-  before: (request: DoubleRequest) => DoubleReply | typeof CUT | undefined = () => undefined
+  before: (
+    request: DoubleRequest,
+  ) => Promise<DoubleReply | typeof CUT> | DoubleReply | typeof CUT | undefined = () => undefined
   /** Answers with the quantity it credited; without, a connector keeps what is too fine for it. */
   tellsCredited = true
   readonly #double = new HttpDouble((request) => this.before(request) ?? this.#book(request))
@@ -50,7 +52,12 @@ export class ConnectorDouble {
   }
 
   /** Sends every request until each was acknowledged: in any order, some twice, some without waiting for the answer. */
-  async settleAll(url: string, requests: readonly ConnectorRequest[], random: SeededRandom): Promise<void> {
+  async settleAll(
+    url: string,
+    requests: readonly ConnectorRequest[],
+    random: SeededRandom,
+    token?: string,
+  ): Promise<void> {
     const open = [...requests]
     for (let round = 0; open.length > 0; round++) {
       if (round >= ROUNDS_MAX) throw new Error(`${open.length} requests were never acknowledged`)
@@ -59,14 +66,14 @@ export class ConnectorDouble {
         batch.map(async (request) => {
           const copies = 1 + random.below(3)
           const statuses = await Promise.all(
-            Array.from({ length: copies }, () => post(url, request, random.below(4) === 0)),
+            Array.from({ length: copies }, () => post(url, request, random.below(4) === 0, token)),
           )
           return statuses.includes(201) ? undefined : request
         }),
       )
       for (const request of outcomes) if (request !== undefined) open.push(request)
       // Some that are done come again much later.
-      if (random.below(4) === 0) await post(url, random.pick(requests), false)
+      if (random.below(4) === 0) await post(url, random.pick(requests), false, token)
     }
   }
 
@@ -97,11 +104,16 @@ export async function post(
   url: string,
   { account, key, amount, scale }: ConnectorRequest,
   hangUp: boolean,
+  token?: string,
 ): Promise<number | undefined> {
   return await new Promise((resolve) => {
     const outgoing = httpRequest(`${url}/accounts/${account}/settlements`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': key },
+      headers: {
+        'content-type': 'application/json',
+        'idempotency-key': key,
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
     })
     outgoing.on('error', () => resolve(undefined))
     outgoing.on('response', (response) => {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { systemClock } from '../../../../src/lib/clock.ts'
 import { silentLogger } from '../../../../src/lib/logger.ts'
 import { EngineJournal } from '../../../../src/settlement/rfc38/engine-journal.ts'
-import { Rfc38Engine, type Rfc38EngineOptions } from '../../../../src/settlement/rfc38/rfc38-engine.ts'
+import { Rfc38Engine } from '../../../../src/settlement/rfc38/rfc38-engine.ts'
+import type { Rfc38EngineOptions } from '../../../../src/settlement/rfc38/rfc38-engine-options.ts'
 import { ScriptedHost } from './scripted-host.ts'
 
 /** Retries at once, so that tests need not wait. */

@@ -23,6 +23,8 @@ const host: EngineHost = {
   settled: async (id) => void books.add(`settled ${id}`),
   refused: async (id) => void books.add(`refused ${id}`),
   send: async (_, message) => message,
+  credited: notAsked,
+  orders: notAsked,
 }
 const engine = new Rfc38Engine(
   { name: 'rfc38', url, listen: { port: Number(port) }, retry: { firstMs: 2, maxMs: 40 } },
@@ -42,4 +44,8 @@ await engine.stop()
 
 async function unfinished(): Promise<boolean> {
   return (await engine.statement('alice')).open.amount > 0n
+}
+
+async function notAsked(): Promise<never> {
+  throw new Error('not asked for here')
 }

@@ -23,9 +23,14 @@ export class FlakyProxy {
   readonly #double: HttpDouble
   readonly #late = new Set<Promise<unknown>>()
 
-  constructor(target: () => string, random: SeededRandom) {
+  /** @param spared requests that pass unharmed */
+  constructor(
+    target: () => string,
+    random: SeededRandom,
+    spared: (request: DoubleRequest) => boolean = () => false,
+  ) {
     this.#double = new HttpDouble(async (request) => {
-      const fate = random.pick(FATES)
+      const fate = spared(request) ? 'pass' : random.pick(FATES)
       this.counts[fate]++
       const pauseMs = random.below(DELAY_MAX_MS)
       return await this.#undergo(fate, request, target(), pauseMs)

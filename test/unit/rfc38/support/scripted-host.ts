@@ -37,8 +37,16 @@ export class ScriptedHost implements EngineHost {
     return Buffer.concat([Buffer.from('peer:'), message])
   }
 
+  // The client of a foreign engine never asks the node for these: the foreign engine keeps its own books.
+  async credited(): Promise<never> {
+    throw new Error('not asked for here')
+  }
+  async orders(): Promise<never> {
+    throw new Error('not asked for here')
+  }
+
   /** Sum of all credits, in units of 10^-`scale`. */
-  credited(scale: number): bigint {
+  total(scale: number): bigint {
     let sum = 0n
     for (const { quantity } of this.credits.values())
       sum += quantity.amount * 10n ** BigInt(scale - quantity.scale)

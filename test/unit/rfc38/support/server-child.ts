@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { systemClock } from '../../../../src/lib/clock.ts'
 import { silentLogger } from '../../../../src/lib/logger.ts'
+import { ConnectorHost } from '../../../../src/settlement/rfc38/connector-host.ts'
 import { HostJournal } from '../../../../src/settlement/rfc38/host-journal.ts'
 import { Rfc38Server } from '../../../../src/settlement/rfc38/rfc38-server.ts'
 import { BookEngine, type EngineBook } from './book-engine.ts'
@@ -31,28 +32,23 @@ const accountOf = () => ({
   peerAddress: undefined,
   options: {},
 })
+const retry = { firstMs: 2, maxMs: 40 }
+const deps = { journal, clock: systemClock, logger: silentLogger, random: Math.random }
+const connector = new ConnectorHost({ url, retry }, deps)
+const engine = new BookEngine(connector, book, 6)
+engine.refuses = ({ id, accountId, quantity }) => {
+  const refused = network.lines.size % 7 === 6
+  network.add(`${refused ? 'refused' : 'paid'} ${id} ${accountId} ${quantity.amount}`)
+  return refused
+}
 const server = new Rfc38Server(
-  { listen: { port: Number(port) }, connector: { url }, accountOf, retry: { firstMs: 2, maxMs: 40 } },
-  {
-    createEngine: (host) => {
-      const engine = new BookEngine(host, book, 6)
-      engine.refuses = ({ id, accountId, quantity }) => {
-        const refused = network.lines.size % 7 === 6
-        network.add(`${refused ? 'refused' : 'paid'} ${id} ${accountId} ${quantity.amount}`)
-        return refused
-      }
-      return engine
-    },
-    journal,
-    clock: systemClock,
-    logger: silentLogger,
-    random: Math.random,
-  },
+  { listen: { port: Number(port) }, accountOf, retry },
+  { ...deps, engine, connector },
 )
 await server.start()
 for (let index = 1; index <= Number(creditCount); index++) {
   const quantity = { amount: BigInt(index * 37), scale: 6 }
-  await server.connector.credit({
+  await connector.credit({
     id: `chain:${index}`,
     accountId: 'alice',
     assetCode: 'USD',
