@@ -105,7 +105,7 @@ function describeOperation(route: ApiRoute): string[] {
     lines.push(
       'Understands `Idempotency-Key` (up to 128 characters, remembered for 24 hours while the node runs):',
     )
-    lines.push('the same key with the same body gives the first reply and begins nothing anew.', '')
+    lines.push('the same key with the same path and body gives the first reply and begins nothing anew.', '')
   }
   const { params, query, body } = route.request
   lines.push(...fieldTable('Path', params, 'input'), ...fieldTable('Query', query, 'input'))

@@ -13,7 +13,10 @@ export const API_ERRORS = {
     meaning: 'The token is malformed, expired, or signed with a key this node does not have.',
   },
   PERMISSION_DENIED: { status: 403, meaning: 'The token does not carry the scope that the route needs.' },
-  RESOURCE_NOT_FOUND: { status: 404, meaning: 'No such path, peer, route, account or payment.' },
+  RESOURCE_NOT_FOUND: {
+    status: 404,
+    meaning: 'No such path, peer, route, account, payment, settlement or channel.',
+  },
   METHOD_NOT_ALLOWED: { status: 405, meaning: 'The path exists, the method does not; see `Allow`.' },
   CONFLICT: { status: 409, meaning: 'The request contradicts what is there, e.g. an id already in use.' },
   PAYLOAD_TOO_LARGE: { status: 413, meaning: 'The body is above 1 MiB.' },

@@ -19,7 +19,8 @@ interface Entry {
 
 /**
  * Makes a repeated request harmless: the same `Idempotency-Key` of the same caller gives the reply of the first
- * request. Kept in memory: after a restart a key is new again, as the payments it began are then over as well.
+ * request. Kept in memory, and after a restart a key is new again: payments end with the process, a settlement never pays
+ * more than is owed, and a channel holds our own money.
  */
 export class Idempotency {
   readonly #clock: Clock
@@ -31,8 +32,9 @@ export class Idempotency {
 
   /**
    * Runs `work` once per scope and key.
-   * @param scope caller and route
-   * @throws ApiError when the key is malformed, was used with another body, or too many are remembered
+   * @param request.scope caller and route
+   * @param request.body everything that the reply depends on
+   * @throws ApiError when the key is malformed, was used with another request, or too many are remembered
    */
   once(
     request: { scope: string; key: string; body: unknown },
@@ -50,7 +52,7 @@ export class Idempotency {
     const known = this.#entries.get(id)
     if (known !== undefined) {
       if (known.bodyHash === bodyHash) return known.reply
-      throw new ApiError('CONFLICT', 'this Idempotency-Key was used for a request with another body')
+      throw new ApiError('CONFLICT', 'this Idempotency-Key was used for a request with another body or path')
     }
     if (this.#entries.size >= ENTRIES_MAX) {
       throw new ApiError('SERVICE_UNAVAILABLE', 'too many idempotency keys are in use; try again later')

@@ -1,6 +1,7 @@
 import assert from 'node:assert'
 import type { Route } from './route.ts'
 import { accountRoutes } from './routes/account-routes.ts'
+import { channelRoutes } from './routes/channel-routes.ts'
 import { configRoutes } from './routes/config-routes.ts'
 import { healthRoutes } from './routes/health-routes.ts'
 import { nodeRoutes } from './routes/node-routes.ts'
@@ -8,6 +9,7 @@ import { paymentRoutes } from './routes/payment-routes.ts'
 import { peerRoutes } from './routes/peer-routes.ts'
 import { rateRoutes } from './routes/rate-routes.ts'
 import { routingRoutes } from './routes/routing-routes.ts'
+import { settlementRoutes } from './routes/settlement-routes.ts'
 
 /** Everything the operator's server answers. */
 export const ROUTES: readonly Route[] = [
@@ -18,6 +20,8 @@ export const ROUTES: readonly Route[] = [
   ...rateRoutes,
   ...accountRoutes,
   ...paymentRoutes,
+  ...settlementRoutes,
+  ...channelRoutes,
   ...configRoutes,
 ]
 

@@ -39,7 +39,9 @@ export async function runApiRoute(
   const key = context.get('Idempotency-Key')
   const scope = `${caller.subject} ${route.method} ${route.path}`
   const reply =
-    route.idempotent && key !== '' ? deps.idempotency.once({ scope, key, body: input.body }, work) : work()
+    route.idempotent && key !== ''
+      ? deps.idempotency.once({ scope, key, body: { params: input.params, body: input.body } }, work)
+      : work()
   sendData(context, route.status, await withDeadline(reply, route.deadlineMs), deps.clock)
 }
 

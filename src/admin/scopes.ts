@@ -4,6 +4,8 @@ export const SCOPES = {
   'admin:write': 'Change peers and routes, the log level, and reload the configuration.',
   'payments:read': 'See local accounts and payments.',
   'payments:write': 'Spend money of local accounts, open local accounts, send pings.',
+  'settlements:write':
+    'Settle with peers now, pause, resume and abandon it, attribute credits, operate payment channels.',
 } as const
 
 export type Scope = keyof typeof SCOPES

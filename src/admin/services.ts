@@ -13,6 +13,8 @@ export interface NodeServices {
   rates: RateService
   accounts: AccountService
   payments: PaymentService
+  /** Undefined when no settlement engine is configured. */
+  settlements: SettlementService | undefined
   logs: LogService
   config: ConfigService
 }
@@ -171,6 +173,203 @@ export interface PingResult {
   code: string | undefined
   message: string | undefined
   triggeredBy: string | undefined
+}
+
+/** Settlement with peers outside ILP. Amounts are decimal strings. */
+export interface SettlementService {
+  /** Newest first. */
+  list(query: SettlementQuery): SettlementView[]
+  /** By the id of an outgoing settlement, or of a credit. */
+  get(id: string): SettlementView | undefined
+  /** Up to 200 of the accounts that settle, in the order in which they were added, and how many there are. */
+  accounts(page: { offset: number; limit: number }): { accounts: SettlementAccountView[]; total: number }
+  account(accountId: string): SettlementAccountView | undefined
+  /**
+   * Plans a settlement without waiting for the threshold; resolves when it is stored.
+   * @param amount units of the account; undefined: all that is above `settleTo`
+   */
+  settleNow(accountId: string, amount: string | undefined): Promise<SettlementView[]>
+  /** Plans and hands over nothing until `resume`, over restarts too. What an engine has goes on. */
+  pause(accountId: string, reason: string): Promise<void>
+  resume(accountId: string): Promise<void>
+  /**
+   * Ends an outgoing settlement by the word of an operator, where its engine never will. Resolves once the engine has
+   * stored it; the settlement's state shows the rest.
+   */
+  abandon(id: string, verdict: SettlementVerdict): Promise<SettlementView>
+  /** Compares ledger, journal and engines now. Changes nothing. */
+  reconcile(): Promise<ReconciliationView>
+  /** What the last comparison since the start found. */
+  lastReconciliation(): ReconciliationView | undefined
+  /** Gives a credit in SUSPENSE to an account. `engine` is needed only when two engines have the same credit id. */
+  attribute(creditId: string, accountId: string, engine: string | undefined): Promise<SettlementView>
+  /** Every engine of the configuration, in its order. */
+  engines(): SettlementEngineView[]
+  /** Ends an engine's halt: the operator has removed its cause. `trouble` of the view tells whether that was all. */
+  resumeEngine(name: string): Promise<SettlementEngineView>
+  /** Channels of all engines that run. */
+  channels(): PaymentChannelView[]
+  channel(channelId: string): PaymentChannelView | undefined
+  /** Each resolves once the intent is stored; the channel's state shows the rest. Amounts in units of its token. */
+  openChannel(accountId: string, deposit: string): Promise<PaymentChannelView>
+  topUpChannel(channelId: string, amount: string): Promise<PaymentChannelView>
+  claimChannel(channelId: string): Promise<PaymentChannelView>
+  closeChannel(channelId: string): Promise<PaymentChannelView>
+}
+
+/** Where a settlement stands; `docs/settlement.md` has the diagrams. The first eight are those of outgoing ones. */
+export const SETTLEMENT_STATES = [
+  'planned',
+  'unholdable',
+  'held',
+  'handed-over',
+  'carried-out',
+  'declined',
+  'settled',
+  'refused',
+  'booking',
+  'booked',
+  'suspending',
+  'suspended',
+  'attributing',
+] as const
+export type SettlementState = (typeof SETTLEMENT_STATES)[number]
+
+export interface SettlementQuery {
+  accountId?: string | undefined
+  direction?: 'in' | 'out' | undefined
+  state?: SettlementState | undefined
+  /** `cursor` of the last one of the page before. */
+  before?: string | undefined
+  /** 1 to 1,000. */
+  limit: number
+}
+
+export interface SettlementVerdict {
+  /** `paid`: the peer has the money. `not-paid`: it does not, and by this settlement never will. */
+  outcome: 'paid' | 'not-paid'
+  /** How the operator knows. */
+  reason: string
+  /** The settlement may have been carried out unheard, and the operator has made sure. */
+  doubtful: boolean
+}
+
+export interface SettlementView {
+  id: string
+  direction: 'in' | 'out'
+  /** Undefined for a credit that stands in SUSPENSE. */
+  accountId: string | undefined
+  engine: string
+  assetCode: string
+  /** Units of the account; undefined for a credit in SUSPENSE. */
+  amount: string | undefined
+  assetScale: number | undefined
+  /** The same in the network's units. */
+  quantity: { amount: string; scale: number }
+  state: SettlementState
+  /** What made us settle; undefined for credits. */
+  cause: 'threshold' | 'interval' | 'operator' | undefined
+  /** Who paid, in the network's terms; undefined for our own settlements. */
+  sender: string | undefined
+  /** Why it was refused, or went to SUSPENSE. */
+  reason: string | undefined
+  createdMs: number
+  updatedMs: number
+  cursor: string
+}
+
+export interface SettlementAccountView {
+  accountId: string
+  engine: string
+  engineRunning: boolean
+  assetCode: string
+  assetScale: number
+  /** In which the engine counts the asset; undefined while it does not run. */
+  engineScale: number | undefined
+  threshold: string
+  settleTo: string
+  intervalMs: number | undefined
+  minAmount: string
+  maxAmount: string | undefined
+  /** By an operator. */
+  paused: { reason: string; sinceMs: number } | undefined
+  pausedByConfiguration: boolean
+  /** Settlements that have not ended, and their sum in units of the account. */
+  open: number
+  openAmount: string
+  /** When the oldest of them was planned, milliseconds since the epoch. */
+  openSinceMs: number | undefined
+  /** Received and too small to be booked yet. */
+  remainder: { amount: string; scale: number }
+  /** When a failed step is repeated, milliseconds since the epoch. */
+  retryAtMs: number | undefined
+}
+
+export interface SettlementEngineView {
+  /** The method in metrics and journals. */
+  name: string
+  /** `type` of its section in the configuration. */
+  type: string
+  running: boolean
+  /** When it began to run, or was first tried, while it does not; milliseconds since the epoch. */
+  sinceMs: number | undefined
+  /** Why the last attempt to start it failed. */
+  lastError: string | undefined
+  /** Why it moves no money although it runs. */
+  trouble: string | undefined
+  /** That settle by it. */
+  accounts: number
+  /** Settlements that have not ended, and when the oldest of them was planned. */
+  open: number
+  openSinceMs: number | undefined
+  /** Credits in SUSPENSE. */
+  suspended: number
+  /** Channels that are not closed; 0 while it does not run. */
+  channels: number
+}
+
+export interface ReconciliationView {
+  checkedAtMs: number
+  /** Accounts of which something is known. */
+  accountsChecked: number
+  /** What does not agree. */
+  discrepancies: DiscrepancyView[]
+  /** Accounts whose engine gave no answer: nothing is known of them. */
+  unchecked: { accountId: string; reason: string }[]
+}
+
+export interface DiscrepancyView {
+  /** Undefined: the engine's money as a whole. */
+  accountId: string | undefined
+  engine: string
+  assetCode: string
+  assetScale: number
+  /** One sentence each. */
+  differences: string[]
+  /** Their sum, rounded up; 0 for those that are no amount. */
+  amount: string
+}
+
+/** A payment channel. Amounts in units of its token. */
+export interface PaymentChannelView {
+  id: string
+  engine: string
+  accountId: string
+  /** Undefined when the account no longer settles. */
+  assetCode: string | undefined
+  /** `out`: we pay; `in`: we are paid. */
+  direction: 'in' | 'out'
+  state: 'opening' | 'open' | 'closing' | 'closed' | 'disputed'
+  token: string
+  tokenScale: number
+  /** Put in by the payer, so far. */
+  deposit: string
+  /** Paid out to the payee on the network, so far. */
+  claimed: string
+  /** Promised by the payer and not claimed yet. */
+  unclaimed: string
+  /** When a closing channel can be emptied by its payer; milliseconds since the epoch. */
+  expiresAtMs: number | undefined
 }
 
 export interface LogService {

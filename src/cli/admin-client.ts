@@ -57,11 +57,15 @@ export class AdminClient {
     return await this.call<T>('GET', path, { query })
   }
 
-  /** Every entry of a list, page by page. */
-  async list<T>(path: string, query: Record<string, string | undefined> = {}): Promise<T[]> {
+  /** Every entry of a list, page by page; `pageEntries` where the node gives fewer at once than 10,000. */
+  async list<T>(
+    path: string,
+    query: Record<string, string | undefined> = {},
+    pageEntries: number = PAGE_ENTRIES,
+  ): Promise<T[]> {
     const entries: T[] = []
     for (;;) {
-      const page = { ...query, limit: String(PAGE_ENTRIES), offset: String(entries.length) }
+      const page = { ...query, limit: String(pageEntries), offset: String(entries.length) }
       const envelope = await this.#request('GET', path, { query: page })
       const data = Array.isArray(envelope.data) ? (envelope.data as T[]) : []
       entries.push(...data)

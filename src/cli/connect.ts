@@ -2,8 +2,8 @@ import { userInfo } from 'node:os'
 import { mintToken } from '../admin/operator-token.ts'
 import { SCOPES, type Scope } from '../admin/scopes.ts'
 import { adminKeys } from '../config/admin-keys.ts'
-import { isLoopback } from '../config/is-loopback.ts'
 import { type LoadedConfiguration, loadConfiguration } from '../config/load.ts'
+import { isLoopback } from '../lib/is-loopback.ts'
 import { AdminClient } from './admin-client.ts'
 import { CliError } from './cli-error.ts'
 import type { CliIo } from './cli-io.ts'
@@ -69,6 +69,11 @@ export function adminUrl(loaded: LoadedConfiguration): string {
       'admin.port is 0 (any free port): say where the node answers with --url',
     )
   }
+  return reachableUrl(host, port)
+}
+
+/** How a listener is reached from its own machine. */
+export function reachableUrl(host: string, port: number): string {
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
 }

@@ -35,7 +35,7 @@ export class DemoNode {
       mintToken({
         keys: [Buffer.from(key)],
         subject: 'demo',
-        scopes: ['admin:read', 'payments:read', 'payments:write'],
+        scopes: ['admin:read', 'payments:read', 'payments:write', 'settlements:write'],
         ttlSeconds: TOKEN_TTL_SECONDS,
         clock: systemClock,
       })
@@ -104,11 +104,12 @@ export async function waitUntil(
   what: string,
   deadlineMs: number,
   check: () => Promise<boolean>,
+  pollMs = POLL_MS,
 ): Promise<void> {
   const until = Date.now() + deadlineMs
   while (!(await check())) {
     if (Date.now() > until) throw new Error(`waited ${deadlineMs / 1000} s in vain until ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+    await new Promise((resolve) => setTimeout(resolve, pollMs))
   }
 }
 

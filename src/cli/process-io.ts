@@ -1,6 +1,7 @@
 import { basename, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CliIo, TextOutput } from './cli-io.ts'
+import { terminalInput } from './terminal-input.ts'
 
 /** The process's own streams, environment, clock and signals. */
 export function processIo(): CliIo {
@@ -9,6 +10,7 @@ export function processIo(): CliIo {
   return {
     stdout: toOutput(process.stdout),
     stderr: toOutput(process.stderr),
+    stdin: terminalInput(),
     env: process.env,
     workingDirectory: process.cwd(),
     commandName: commandName(process.env.CAUSEWAY_LAUNCHED_AS ?? process.argv[1] ?? '', process.env),

@@ -2,10 +2,13 @@ import { Command } from 'commander'
 import { packageVersion } from '../version.ts'
 import type { CommandContext } from './command-context.ts'
 import { registerBalances } from './commands/balances.ts'
+import { registerChannels } from './commands/channels.ts'
 import { registerCheckConfig } from './commands/check-config.ts'
 import { registerCompletion } from './commands/completion.ts'
 import { registerDemo } from './commands/demo.ts'
 import { registerDoctor } from './commands/doctor.ts'
+import { registerEngine } from './commands/engine.ts'
+import { registerEvm } from './commands/evm.ts'
 import { registerHistory } from './commands/history.ts'
 import { registerInit } from './commands/init.ts'
 import { registerLogLevel } from './commands/log-level.ts'
@@ -17,6 +20,7 @@ import { registerRates } from './commands/rates.ts'
 import { registerReceive } from './commands/receive.ts'
 import { registerReload } from './commands/reload.ts'
 import { registerRoutes } from './commands/routes.ts'
+import { registerSettlements } from './commands/settlements.ts'
 import { registerStart } from './commands/start.ts'
 import { registerStatus } from './commands/status.ts'
 import { registerToken } from './commands/token.ts'
@@ -53,7 +57,11 @@ export function buildProgram(context: CommandContext): Command {
     registerPing,
     registerPay,
     registerReceive,
+    registerSettlements,
+    registerChannels,
     registerToken,
+    registerEngine,
+    registerEvm,
     registerReload,
     registerLogLevel,
     registerMetrics,

@@ -1,9 +1,15 @@
 import {
   type LocalAccountView,
   type NodeServices,
+  type PaymentChannelView,
   type PaymentView,
   type PeerView,
+  type ReconciliationView,
   ServiceError,
+  type SettlementAccountView,
+  type SettlementEngineView,
+  type SettlementService,
+  type SettlementView,
 } from '../../src/admin/services.ts'
 import type { AccountBalance, HistoryEntry } from '../../src/ledger/ledger.ts'
 import { createLogger } from '../../src/observability/logger.ts'
@@ -144,6 +150,7 @@ export function fakeServices(): FakeServices {
         return { reached: true, roundTripMs: 12, code: undefined, message: undefined, triggeredBy: undefined }
       },
     },
+    settlements: fakeSettlements(calls),
     logs: { level: () => logs.level(), setLevel: (level) => logs.setLevel(level) },
     config: {
       view: () => ({ admin: { keys: ['secret:admin-key'] }, spsp: { password: SETTINGS_CANARY } }),
@@ -154,6 +161,156 @@ export function fakeServices(): FakeServices {
     },
   }
   return services
+}
+
+function fakeSettlements(calls: string[]): SettlementService {
+  const known = (id: string): void => {
+    if (id !== 'alice') throw new ServiceError('RESOURCE_NOT_FOUND', `account "${id}" does not settle`)
+  }
+  const operate = async (id: string, what: string): Promise<PaymentChannelView> => {
+    if (id !== CHANNEL_ID) throw new ServiceError('RESOURCE_NOT_FOUND', `there is no channel ${id}`)
+    calls.push(what)
+    return channel()
+  }
+  return {
+    list: ({ limit, before }) =>
+      [settlement('s-2'), settlement('s-1')].slice(before === undefined ? 0 : 1).slice(0, limit),
+    get: (id) => (id === CREDIT_ID ? settlement(id) : undefined),
+    accounts: ({ offset }) => ({ accounts: offset === 0 ? [settlementAccount()] : [], total: 1 }),
+    account: (id) => (id === 'alice' ? settlementAccount() : undefined),
+    settleNow: async (id, amount) => {
+      known(id)
+      calls.push(`settle ${id} ${amount ?? 'all'}`)
+      return [settlement('s-3')]
+    },
+    pause: async (id, reason) => {
+      known(id)
+      calls.push(`pause ${id} ${reason}`)
+    },
+    resume: async (id) => {
+      known(id)
+      calls.push(`resume ${id}`)
+    },
+    abandon: async (id, { outcome }) => {
+      calls.push(`abandon ${id} ${outcome}`)
+      return settlement(id)
+    },
+    reconcile: async () => report(),
+    lastReconciliation: report,
+    attribute: async (creditId, accountId) => {
+      known(accountId)
+      calls.push(`attribute ${creditId} ${accountId}`)
+      return settlement(creditId)
+    },
+    engines: () => [settlementEngine('evm')],
+    resumeEngine: async (name) => {
+      if (name !== 'evm') throw new ServiceError('RESOURCE_NOT_FOUND', `there is no engine ${name}`)
+      calls.push(`resume engine ${name}`)
+      return settlementEngine(name)
+    },
+    channels: () => [channel()],
+    channel: (id) => (id === CHANNEL_ID ? channel() : undefined),
+    openChannel: async (accountId, deposit) => {
+      known(accountId)
+      calls.push(`open ${accountId} ${deposit}`)
+      return channel()
+    },
+    topUpChannel: (id, amount) => operate(id, `top-up ${amount}`),
+    claimChannel: (id) => operate(id, 'claim'),
+    closeChannel: (id) => operate(id, 'close'),
+  }
+}
+
+/** Ids of networks have characters of their own. */
+export const CREDIT_ID = 'evm:1:0xab/3'
+export const CHANNEL_ID = `0x${'ab'.repeat(32)}`
+
+function settlement(id: string): SettlementView {
+  return {
+    id,
+    direction: 'out',
+    accountId: 'alice',
+    engine: 'evm',
+    assetCode: 'USD',
+    amount: HUGE.toString(),
+    assetScale: 9,
+    quantity: { amount: (HUGE * 10n ** 9n).toString(), scale: 18 },
+    state: 'handed-over',
+    cause: 'threshold',
+    sender: undefined,
+    reason: undefined,
+    createdMs: 1,
+    updatedMs: 2,
+    cursor: '7',
+  }
+}
+
+function settlementAccount(): SettlementAccountView {
+  return {
+    accountId: 'alice',
+    engine: 'evm',
+    engineRunning: true,
+    assetCode: 'USD',
+    assetScale: 9,
+    engineScale: 18,
+    threshold: HUGE.toString(),
+    settleTo: '0',
+    intervalMs: undefined,
+    minAmount: '0',
+    maxAmount: undefined,
+    paused: { reason: 'maintenance', sinceMs: 1 },
+    pausedByConfiguration: false,
+    open: 1,
+    openAmount: HUGE.toString(),
+    openSinceMs: 1,
+    remainder: { amount: '999', scale: 18 },
+    retryAtMs: undefined,
+  }
+}
+
+function settlementEngine(name: string): SettlementEngineView {
+  return {
+    name,
+    type: 'evm',
+    running: true,
+    sinceMs: 1,
+    lastError: undefined,
+    trouble: 'halted',
+    accounts: 2,
+    open: 1,
+    openSinceMs: undefined,
+    suspended: 0,
+    channels: 3,
+  }
+}
+
+function report(): ReconciliationView {
+  const asset = { assetCode: 'USD', assetScale: 9 }
+  return {
+    checkedAtMs: 1,
+    accountsChecked: 2,
+    discrepancies: [
+      { accountId: undefined, engine: 'evm', ...asset, differences: ['off by one'], amount: HUGE.toString() },
+    ],
+    unchecked: [{ accountId: 'bob', reason: 'the engine evm is not running' }],
+  }
+}
+
+function channel(): PaymentChannelView {
+  return {
+    id: CHANNEL_ID,
+    engine: 'evm',
+    accountId: 'alice',
+    assetCode: 'USD',
+    direction: 'out',
+    state: 'closing',
+    token: `0x${'cd'.repeat(20)}`,
+    tokenScale: 18,
+    deposit: (2n ** 128n - 1n).toString(),
+    claimed: '0',
+    unclaimed: HUGE.toString(),
+    expiresAtMs: 3,
+  }
 }
 
 function peer(id: string): PeerView {

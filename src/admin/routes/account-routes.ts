@@ -3,7 +3,7 @@ import type { AccountBalance, HistoryEntry } from '../../ledger/ledger.ts'
 import { ApiError } from '../api-error.ts'
 import { type ApiRoute, route } from '../route.ts'
 import type { NodeServices } from '../services.ts'
-import { amount, identifier, offsetPage, offsetQuery, queryInteger } from './fields.ts'
+import { amount, beforeCursor, identifier, offsetPage, offsetQuery, queryInteger } from './fields.ts'
 
 const KINDS = [
   'clearing',
@@ -119,11 +119,7 @@ export const accountRoutes: readonly ApiRoute[] = [
       params: z.strictObject({ id: identifier }),
       query: z.strictObject({
         limit: queryInteger({ min: 1, max: 1_000, fallback: 100 }),
-        before: z
-          .string()
-          .regex(/^[\x21-\x7e]{1,128}$/, 'the `nextCursor` of the page before')
-          .optional()
-          .describe('`nextCursor` of the page before.'),
+        before: beforeCursor,
       }),
     },
     reply: z.array(historyView),

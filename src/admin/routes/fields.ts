@@ -23,6 +23,11 @@ export const positiveAmount = z
     'at most 18446744073709551615',
   )
 
+/** A positive amount that no packet carries: a sum, or units of a network's token, which may be as fine as 10^-18. */
+export const positiveSum = z
+  .string()
+  .regex(/^[1-9]\d{0,37}$/, 'write a whole number of smallest units above 0 as a string, e.g. "1000000"')
+
 export const assetCode = z.string().regex(/^[A-Za-z0-9._-]{1,32}$/, 'an asset code such as USD')
 export const assetScale = z.number().int().min(0).max(255)
 
@@ -47,6 +52,13 @@ export function queryInteger(range: { min: number; max: number; fallback: number
       description: `${range.min} to ${range.max}, default ${range.fallback}.`,
     })
 }
+
+/** Where a list goes on that is read from the newest entry back. */
+export const beforeCursor = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,128}$/, 'the `nextCursor` of the page before')
+  .optional()
+  .describe('`nextCursor` of the page before.')
 
 export const offsetQuery = z.strictObject({
   limit: queryInteger({ min: 1, max: 10_000, fallback: 1_000 }),

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { ConfigError } from '../../config/config-error.ts'
 import { loadConfiguration } from '../../config/load.ts'
 import { redact } from '../../config/redact.ts'
-import { checkPlugins } from '../check-plugins.ts'
+import { checkParts } from '../check-parts.ts'
 import { addConfigOptions, type CommandContext, type LocalFlags, openOutput } from '../command-context.ts'
 import { requireConfiguration } from '../find-configuration.ts'
 import { toJson } from '../output.ts'
@@ -15,7 +15,7 @@ export function registerCheckConfig(program: Command, context: CommandContext): 
   addConfigOptions(command).action(async (flags: LocalFlags & { show?: boolean }) => {
     const output = openOutput(flags, context)
     const loaded = loadConfiguration(requireConfiguration(flags, context.io))
-    const problems = await checkPlugins(loaded)
+    const problems = await checkParts(loaded)
     if (problems.length > 0) throw new ConfigError(problems, loaded.path)
     const { path, overridden, warnings, config } = loaded
     const shown = redact(config)

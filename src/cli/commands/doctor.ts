@@ -4,7 +4,7 @@ import { ConfigError } from '../../config/config-error.ts'
 import { type LoadedConfiguration, loadConfiguration } from '../../config/load.ts'
 import { SecretError } from '../../config/secret-error.ts'
 import { AdminClient } from '../admin-client.ts'
-import { checkPlugins } from '../check-plugins.ts'
+import { checkParts } from '../check-parts.ts'
 import { CliError } from '../cli-error.ts'
 import { addConfigOptions, type CommandContext, type LocalFlags, openOutput } from '../command-context.ts'
 import { adminUrl } from '../connect.ts'
@@ -13,9 +13,9 @@ import { checkMachine } from '../doctor/check-machine.ts'
 import { checkPorts } from '../doctor/check-ports.ts'
 import { checkTigerBeetle } from '../doctor/check-tigerbeetle.ts'
 import { type Finding, failed, ok, warning } from '../doctor/finding.ts'
+import { renderFindings } from '../doctor/render-findings.ts'
 import { ExitCode } from '../exit-code.ts'
 import { requireConfiguration } from '../find-configuration.ts'
-import type { Output } from '../output.ts'
 
 const PROBE_MS_MAX = 3_000
 
@@ -27,7 +27,9 @@ export function registerDoctor(program: Command, context: CommandContext): void 
     const output = openOutput(flags, context)
     const findings = await examine(flags, context)
     const count = findings.filter(({ status }) => status === 'failed').length
-    output.result({ healthy: count === 0, findings }, () => render(findings, count, output))
+    output.result({ healthy: count === 0, findings }, () =>
+      renderFindings(findings, 'nothing is in the way of the node', output),
+    )
     if (count > 0) context.setExitCode(ExitCode.failed)
   })
 }
@@ -70,7 +72,7 @@ function describeConfiguration(loaded: LoadedConfiguration): Finding[] {
 }
 
 async function describePlugins(loaded: LoadedConfiguration): Promise<Finding[]> {
-  const problems = await checkPlugins(loaded)
+  const problems = await checkParts(loaded)
   if (problems.length === 0) return [ok('plugins', 'take their options and those of every peer')]
   return problems.map(({ path, message }) =>
     failed('plugins', `${path}: ${message}`, 'Correct the configuration'),
@@ -97,24 +99,4 @@ async function probe(loaded: LoadedConfiguration): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-const MARKS = {
-  ok: ['green', 'ok     '],
-  warning: ['yellow', 'warning'],
-  failed: ['red', 'FAILED '],
-} as const
-
-function render(findings: Finding[], count: number, output: Output): string {
-  const width = Math.max(...findings.map(({ check }) => check.length))
-  const lines = findings.map(({ check, status, message, fix }) => {
-    const [colour, mark] = MARKS[status]
-    const advice = fix === undefined ? '' : `\n${' '.repeat(width + 11)}${fix}`
-    return `${output.paint(colour, mark)}  ${check.padEnd(width)}  ${message}${advice}`
-  })
-  const verdict =
-    count === 0
-      ? output.paint('green', 'nothing is in the way of the node')
-      : output.paint('red', `${count} to correct`)
-  return `${lines.join('\n')}\n\n${verdict}`
 }

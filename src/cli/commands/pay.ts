@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
 import type { LocalAccountView, PaymentView } from '../../admin/services.ts'
 import type { AdminClient } from '../admin-client.ts'
+import { callOnce } from '../call-once.ts'
 import { CliError } from '../cli-error.ts'
 import {
   addNodeOptions,
@@ -11,15 +11,16 @@ import {
   wholeNumber,
 } from '../command-context.ts'
 import { ExitCode } from '../exit-code.ts'
-import { formatMoney, toSmallestUnits } from '../format-amount.ts'
+import { formatMoney } from '../format-amount.ts'
 import type { Output } from '../output.ts'
 import { PaymentProgress } from '../payment-progress.ts'
+import { readAmount } from '../read-amount.ts'
 import { oneLine } from '../table.ts'
 
 /** Asking every quarter of a second keeps below the node's 600 reads per minute. */
 const POLL_MS = 250
-/** Times that the same request, with its idempotency key, is sent until an answer comes. */
-const ATTEMPTS_MAX = 3
+/** 2^64 - 1, the most that a packet carries, has so many digits. */
+const AMOUNT_DIGITS_MAX = 20
 /** Polls in a row that may fail before the command gives up watching. */
 const POLL_FAILURES_MAX = 20
 const WAIT_SECONDS_MAX = 86_400
@@ -57,9 +58,14 @@ export function registerPay(program: Command, context: CommandContext): void {
     const parts = { ...openNode(flags, context), context }
     checkDestination(destination)
     const account = await findSender(parts.client, flags.from, destination)
-    const units = readAmount(amount, flags.whole === true, account)
+    const units = readAmount(amount, {
+      isWhole: flags.whole === true,
+      code: account.assetCode,
+      scale: account.assetScale,
+      digitsMax: AMOUNT_DIGITS_MAX,
+    })
     const body = { fromAccount: account.id, destination, amount: units }
-    const begun = await begin(parts.client, body)
+    const begun = await callOnce<PaymentView>(parts.client, '/payments', { body })
     const payment = await watch(begun, account, flags.wait, parts)
     finish(payment, account, parts)
   })
@@ -94,38 +100,6 @@ async function findSender(
   const account = accounts.find(({ id }) => id === from)
   if (account !== undefined) return account
   throw new CliError(ExitCode.usage, `the node has no account "${from}" to pay from; it has ${names}`)
-}
-
-function readAmount(text: string, isWhole: boolean, account: LocalAccountView): string {
-  const { assetCode, assetScale } = account
-  if (isWhole) {
-    try {
-      return checkPositive(toSmallestUnits(text, assetScale))
-    } catch (error) {
-      throw new CliError(ExitCode.usage, (error as Error).message)
-    }
-  }
-  if (/^\d{1,20}$/.test(text)) return checkPositive(BigInt(text).toString())
-  const example = `"${text.slice(0, 40)}" is not a whole number of smallest units; "1" followed by ${assetScale} zeros is 1 ${assetCode}`
-  throw new CliError(ExitCode.usage, `${example}. For ${assetCode} with decimals add --whole`)
-}
-
-function checkPositive(units: string): string {
-  if (units !== '0') return units
-  throw new CliError(ExitCode.usage, 'the amount is zero: give a positive one')
-}
-
-/** Sends the same request until an answer comes; its key makes the node pay once. */
-async function begin(client: AdminClient, body: unknown): Promise<PaymentView> {
-  const idempotencyKey = randomUUID()
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await client.call<PaymentView>('POST', '/payments', { body, idempotencyKey })
-    } catch (error) {
-      const isRetryable = error instanceof CliError && error.exitCode === ExitCode.unknownOutcome
-      if (!isRetryable || attempt >= ATTEMPTS_MAX) throw error
-    }
-  }
 }
 
 async function watch(

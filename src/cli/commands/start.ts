@@ -4,7 +4,7 @@ import { ensureAdminKey } from '../../config/admin-keys.ts'
 import { ConfigError } from '../../config/config-error.ts'
 import { type LoadedConfiguration, type LoadOptions, loadConfiguration } from '../../config/load.ts'
 import { collectGarbageWhenGrown } from '../../lib/garbage-collection.ts'
-import { checkPlugins } from '../check-plugins.ts'
+import { checkParts } from '../check-parts.ts'
 import { addConfigOptions, type CommandContext, type LocalFlags, openOutput } from '../command-context.ts'
 import { DEVELOPMENT_CONFIG, ensureDevelopmentNode } from '../development-node.ts'
 import type { ExitCode } from '../exit-code.ts'
@@ -28,7 +28,7 @@ export function registerStart(program: Command, context: CommandContext): void {
     const output = openOutput(flags, context)
     const { options, newTokens } = await prepare(flags, context)
     const loaded = await ensureAdminKey(loadConfiguration(options), options)
-    const problems = await checkPlugins(loaded)
+    const problems = await checkParts(loaded)
     if (problems.length > 0) throw new ConfigError(problems, loaded.path)
     for (const warning of loaded.warnings) output.warn(warning)
     collectGarbageWhenGrown()

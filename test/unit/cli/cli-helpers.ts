@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 import type { CliIo, CliLoaders } from '../../../src/cli/cli-io.ts'
+import { cliLoaders } from '../../../src/cli/cli-loaders.ts'
 import { runCli } from '../../../src/cli/run-cli.ts'
 
 export interface StubIo extends CliIo {
@@ -30,6 +31,11 @@ export function stubIo(overrides: Partial<CliIo> & { isTty?: boolean } = {}): St
       write: (text) => {
         io.err += text
       },
+    },
+    stdin: {
+      isTty,
+      ask: async () => '',
+      readAll: async () => '',
     },
     env: {},
     workingDirectory: '/nonexistent',
@@ -128,7 +134,10 @@ function toReply(value: unknown): StubReply {
 /** A node that ends at once, and a demonstration that works. */
 export const STUB_LOADERS: CliLoaders = {
   loadRunNode: async () => async () => 0,
+  loadRunEngine: async () => async () => 0,
   loadRunDemo: async () => async () => 0,
+  loadRunSettleDemo: async () => async () => 0,
+  loadEvmTools: cliLoaders.loadEvmTools,
 }
 
 /** Runs a command line against a stub node; the token comes from the environment. */

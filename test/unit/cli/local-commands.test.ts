@@ -110,7 +110,7 @@ describe('token', () => {
   it.each([
     [
       ['--scope', 'everything'],
-      'There is no scope "everything". Known: admin:read, admin:write, payments:read, payments:write.',
+      'There is no scope "everything". Known: admin:read, admin:write, payments:read, payments:write, settlements:write.',
     ],
     [['--ttl', 'forever'], 'Give a time from 1s to 366d, e.g. 12h.'],
   ])('refuses %o', async (args, message) => {
@@ -149,7 +149,7 @@ describe('commands that find the node through its configuration', () => {
     const token = node.requests[0]?.headers.authorization?.replace('Bearer ', '') ?? ''
     const keys = adminKeys(load('causeway.yaml', workingDirectory))
     const nowMs = Date.UTC(2026, 5, 1)
-    expect((await verifyToken(token, keys, { now: () => nowMs }))?.scopes.size).toBe(4)
+    expect((await verifyToken(token, keys, { now: () => nowMs }))?.scopes.size).toBe(5)
     expect(await verifyToken(token, keys, { now: () => nowMs + 61_000 })).toBeUndefined()
   })
 

@@ -120,6 +120,15 @@ describe('the commands and a real node', () => {
     expect((await onNode('peers', 'show', 'north')).code).toBe(5)
   })
 
+  it('see that nothing settles where no engine is configured', async () => {
+    expect((await onNode('settlements')).out).toBe('no such settlements\n')
+    expect((await onNode('settlements', 'accounts')).out).toBe('no account settles\n')
+    expect((await onNode('settlements', 'suspense')).out).toBe('nothing is in suspense\n')
+    expect((await onNode('channels')).out).toBe('no such channels\n')
+    expect((await onNode('settlements', 'settle-now', 'alice')).code).toBe(5)
+    expect((await onNode('channels', 'close', '0x1')).code).toBe(5)
+  })
+
   it('show rates, metrics and the log level, and change and reload', async () => {
     expect((await onNode('rates', 'EUR', 'USD')).out).toBe('1 EUR buys 1.08 USD, before spread\n')
     expect((await onNode('metrics', '--list')).out).toContain('ilp_packets_processed_total')
