@@ -257,13 +257,19 @@ export const BtpErrorCode = {
 export type BtpErrorCode = (typeof BtpErrorCode)[keyof typeof BtpErrorCode]
 
 /** An Error frame; `text` says why, for people. */
-export function encodeBtpError(requestId: number, error: BtpErrorCode, text: string, nowMs: number): Buffer {
+export function encodeBtpError(
+  requestId: number,
+  error: BtpErrorCode,
+  text: string,
+  nowMs: number,
+  entries: readonly BtpEntry[] = [],
+): Buffer {
   const body = Buffer.concat([
     Buffer.from(error.code, 'latin1'),
     varOctets(Buffer.from(error.name, 'latin1')),
     varOctets(Buffer.from(generalizedTime(nowMs), 'latin1')),
     varOctets(Buffer.from(text, 'utf8')),
-    entryList([]),
+    entryList(entries),
   ])
   return frame(BtpType.error, requestId, body)
 }

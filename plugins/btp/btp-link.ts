@@ -19,6 +19,7 @@ import {
 } from './btp-frame.ts'
 import type { BtpShare } from './btp-share.ts'
 import { OpenRequests } from './open-requests.ts'
+import { SettlementExchange } from './settlement-exchange.ts'
 import { CloseCode, Opcode } from './web-socket-code.ts'
 import type { ConnectionHandler, WebSocketConnection } from './web-socket-connection.ts'
 
@@ -41,6 +42,11 @@ const ID_SPACE = 2 ** 32
 const READ_ON_SHARE = 0.75
 const ERROR_NAME_LENGTH_MAX = 64
 
+/** What both sides of a connection have in common. */
+export interface BtpLinkOptions {
+  settlementMessages: 'ilp' | 'sub-protocol'
+}
+
 /**
  * One peer over BTP 2.0 (RFC 23), whichever side opened the WebSocket. Tokens are the request ids of our prepares.
  * What is open is kept by id in both directions: an answer counts once and only for a request sent on this link.
@@ -60,11 +66,13 @@ export abstract class BtpLink implements Link, ConnectionHandler {
   #forgotAtMs = 0
   #sinceClearedMs = 0
   readonly #frame = emptyBtpFrameView()
+  readonly #settlement: SettlementExchange
 
-  constructor(context: LinkContext, share: BtpShare) {
+  constructor(context: LinkContext, options: BtpLinkOptions, share: BtpShare) {
     this.accountId = context.accountId
     this.receiver = context.receiver
     this.share = share
+    this.#settlement = new SettlementExchange(options.settlementMessages === 'sub-protocol')
   }
 
   abstract start(): Promise<void>
@@ -102,7 +110,9 @@ export abstract class BtpLink implements Link, ConnectionHandler {
     if (!this.#outgoing.add(token, expiresAtMs + LATE_ANSWER_MS) && !this.#makeRoom(token, expiresAtMs)) {
       return SendOutcome.busy
     }
-    send(connection, BtpType.message, token, packet, start, end)
+    const settlement = this.#settlement.request(token, packet, start, end)
+    if (settlement === undefined) send(connection, BtpType.message, token, packet, start, end)
+    else connection.send(settlement)
     return SendOutcome.sent
   }
 
@@ -112,7 +122,9 @@ export abstract class BtpLink implements Link, ConnectionHandler {
     const requestId = handle % ID_SPACE
     if ((handle - requestId) / ID_SPACE !== this.#epoch || !this.#incoming.delete(requestId)) return
     assert(end - start <= PACKET_LENGTH_MAX)
-    send(connection, BtpType.response, requestId, packet, start, end)
+    const settlement = this.#settlement.answer(requestId, packet, start, end, this.share.clock.now())
+    if (settlement === undefined) send(connection, BtpType.response, requestId, packet, start, end)
+    else connection.send(settlement)
     if (connection.isHeld && this.#incoming.size < this.share.requestWindow * READ_ON_SHARE)
       connection.readOn()
   }
@@ -180,6 +192,7 @@ export abstract class BtpLink implements Link, ConnectionHandler {
     this.#changedAtMs = this.share.clock.now()
     this.lastError = reason
     this.#incoming.drainAfter(Number.POSITIVE_INFINITY)
+    this.#settlement.forget()
     const unanswered = this.#outgoing.drainAfter(this.#changedAtMs + LATE_ANSWER_MS)
     this.receiver.disconnected(reason)
     for (const token of unanswered) this.receiver.failed(token, 'unreachable', reason)
@@ -194,12 +207,22 @@ export abstract class BtpLink implements Link, ConnectionHandler {
         'two sub-protocol entries have the same name',
       )
     }
-    if (!isIlp) return this.#refuse(requestId, BtpErrorCode.notAccepted, 'only "ilp" is served')
+    let settlement: Buffer | undefined
+    if (!isIlp) {
+      if (this.#incoming.has(requestId)) return this.#refuseId(requestId)
+      settlement = this.#settlement.take(buffer, this.#frame, this.share.clock.now())
+      if (settlement === undefined) {
+        const reason = 'only "ilp" and "settlement" are served'
+        return this.#refuse(requestId, BtpErrorCode.notAccepted, reason)
+      }
+    }
     if (!this.#incoming.add(requestId, this.share.nowMs + REQUEST_HELD_MS_MAX)) {
       return this.#refuseId(requestId)
     }
     if (this.#incoming.size > this.share.requestWindow) this.#connection?.hold()
-    this.receiver.prepare(this.#epoch * ID_SPACE + requestId, buffer, dataStart, dataEnd)
+    const handle = this.#epoch * ID_SPACE + requestId
+    if (settlement === undefined) this.receiver.prepare(handle, buffer, dataStart, dataEnd)
+    else this.receiver.prepare(handle, settlement, 0, settlement.length)
   }
 
   /**
@@ -216,6 +239,8 @@ export abstract class BtpLink implements Link, ConnectionHandler {
   #onResponse(buffer: Buffer): void {
     const { requestId, isIlp, dataStart, dataEnd } = this.#frame
     if (!this.#outgoing.delete(requestId)) return this.#unexpected()
+    const settlement = this.#settlement.reply(buffer, this.#frame)
+    if (settlement !== undefined) return this.receiver.reply(requestId, settlement, 0, settlement.length)
     if (isIlp) return this.receiver.reply(requestId, buffer, dataStart, dataEnd)
     this.receiver.failed(requestId, 'bad-answer', 'the peer answered without an ILP packet')
   }
@@ -223,6 +248,8 @@ export abstract class BtpLink implements Link, ConnectionHandler {
   #onError(buffer: Buffer): void {
     const { requestId, codeOffset, nameStart, nameEnd } = this.#frame
     if (!this.#outgoing.delete(requestId)) return this.#unexpected()
+    const settlement = this.#settlement.reply(buffer, this.#frame)
+    if (settlement !== undefined) return this.receiver.reply(requestId, settlement, 0, settlement.length)
     const message = `the peer answered with ${describeBtpError(buffer, codeOffset, nameStart, nameEnd)}`
     const kind = buffer[codeOffset]
     if (kind === 0x46) this.receiver.failed(requestId, 'refused', message)

@@ -24,7 +24,7 @@ export class ClientLink extends BtpLink {
   #timer: NodeJS.Timeout | undefined
 
   constructor(context: LinkContext, options: ClientLinkOptions, share: BtpShare) {
-    super(context, share)
+    super(context, options, share)
     this.#options = options
     this.lastError = 'not started'
   }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { LinkConfigError } from '../../src/peers/link.ts'
+import type { BtpLinkOptions } from './btp-link.ts'
 import { hashToken } from './token-index.ts'
 
 const TOKEN_LENGTH_MIN = 16
@@ -71,8 +72,16 @@ export type ListenOptions = NonNullable<BtpOptions['listen']> &
 /** Belongs to the node and stands in every `link` section. */
 const plugin = z.string().optional()
 
+const settlementMessages = z
+  .enum(['ilp', 'sub-protocol'])
+  .default('ilp')
+  .describe(
+    'How messages of our settlement engine go to the peer: in ILP packets to peer.settle, or as BTP messages of the sub-protocol "settlement". Both are taken from it.',
+  )
+
 const serverSchema = z.strictObject({
   plugin,
+  settlementMessages,
   mode: z.literal('server'),
   token: z.string().max(TOKEN_LENGTH_MAX).optional().describe('What the peer shows to log in.'),
   tokenSha256: z
@@ -84,6 +93,7 @@ const serverSchema = z.strictObject({
 
 const clientSchema = z.strictObject({
   plugin,
+  settlementMessages,
   mode: z.literal('client'),
   url: z.string().min(1).describe('Where the peer listens: ws://, wss://, btp+ws:// or btp+wss://.'),
   token: z.string().max(TOKEN_LENGTH_MAX).describe('What we show to log in.'),
@@ -102,12 +112,12 @@ const clientSchema = z.strictObject({
     .describe('Longest wait before a reconnect, milliseconds.'),
 })
 
-export interface ServerLinkOptions {
+export interface ServerLinkOptions extends BtpLinkOptions {
   mode: 'server'
   tokenHash: Buffer
 }
 
-export interface ClientLinkOptions {
+export interface ClientLinkOptions extends BtpLinkOptions {
   mode: 'client'
   /** ws: or wss:, without credentials. */
   url: URL
@@ -145,16 +155,16 @@ export function parseLinkOptions(
     throw new LinkConfigError('token', `the token is shorter than ${TOKEN_LENGTH_MIN} characters: ${fix}`)
   }
   if (options.mode === 'server') {
-    const { token, tokenSha256 } = check(serverSchema, options)
+    const { settlementMessages, token, tokenSha256 } = check(serverSchema, options)
     if ((token === undefined) === (tokenSha256 === undefined)) {
       throw new LinkConfigError(
         'token',
         'give either "token" or "tokenSha256": it tells this peer from the others',
       )
     }
-    if (token === undefined) return { mode: 'server', tokenHash: Buffer.from(tokenSha256 ?? '', 'hex') }
-    assertLong(token)
-    return { mode: 'server', tokenHash: hashToken(token) }
+    if (token !== undefined) assertLong(token)
+    const tokenHash = token === undefined ? Buffer.from(tokenSha256 ?? '', 'hex') : hashToken(token)
+    return { mode: 'server', settlementMessages, tokenHash }
   }
   if (options.mode !== 'client') {
     throw new LinkConfigError(

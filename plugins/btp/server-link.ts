@@ -1,6 +1,7 @@
 import type { LinkContext } from '../../src/peers/link.ts'
 import { BtpLink } from './btp-link.ts'
 import type { BtpShare } from './btp-share.ts'
+import type { ServerLinkOptions } from './options.ts'
 import type { TokenIndex, TokenOwner } from './token-index.ts'
 import type { WebSocketConnection } from './web-socket-connection.ts'
 
@@ -12,10 +13,10 @@ export class ServerLink extends BtpLink implements TokenOwner {
 
   constructor(
     context: LinkContext,
-    options: { tokenHash: Buffer },
+    options: ServerLinkOptions,
     deps: { share: BtpShare; index: TokenIndex<ServerLink> },
   ) {
-    super(context, deps.share)
+    super(context, options, deps.share)
     this.accountId = context.accountId
     this.tokenHash = options.tokenHash
     this.#index = deps.index

@@ -146,7 +146,7 @@ describe('options of the BTP plugin', () => {
 
   it('keep no token in server mode but its hash', () => {
     const parsed = parseLinkOptions({ plugin: 'btp', mode: 'server', token: TOKEN }, strict)
-    expect(parsed).toEqual({ mode: 'server', tokenHash: hashToken(TOKEN) })
+    expect(parsed).toEqual({ mode: 'server', settlementMessages: 'ilp', tokenHash: hashToken(TOKEN) })
     const tokenSha256 = hashToken(TOKEN).toString('hex').toUpperCase()
     expect(parseLinkOptions({ mode: 'server', tokenSha256 }, strict)).toEqual(parsed)
   })
