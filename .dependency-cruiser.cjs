@@ -24,8 +24,14 @@ module.exports = {
     only(
       'engines-import-the-contract',
       '^settlement-engines/([^/]+)/',
-      '^(settlement-engines/$1/|src/lib/|src/settlement/engine\\.ts|node_modules/|[a-z0-9_/:]+$)',
+      '^(settlement-engines/$1/|src/lib/|src/settlement/(engine|quantity)\\.ts|node_modules/|[a-z0-9_/:]+$)',
     ),
+    {
+      name: 'engines-are-made-in-one-place',
+      severity: 'error',
+      from: { pathNot: '^(settlement-engines/|src/node/|src/cli/(evm|settle-demo)/)' },
+      to: { path: '^settlement-engines/' },
+    },
     {
       name: 'admin-and-cli-stay-outside',
       severity: 'error',
@@ -39,7 +45,7 @@ module.exports = {
       name: 'nobody-imports-main',
       severity: 'error',
       from: { pathNot: '^src/cli/' },
-      to: { path: '^src/main\\.ts' },
+      to: { path: '^src/(engine-)?main\\.ts' },
     },
     {
       name: 'nobody-imports-cli',

@@ -20,6 +20,7 @@ import { createNodeStats } from './forwarding/stats.ts'
 import { createLedger } from './ledger/create-ledger.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import { systemClock } from './lib/clock.ts'
+import { NodeSettlement } from './node/node-settlement.ts'
 import { HealthProber } from './observability/health-prober.ts'
 import { createLogger, type NodeLogger } from './observability/logger.ts'
 import { Metrics } from './observability/metrics.ts'
@@ -94,10 +95,11 @@ class Node {
   readonly #routes
   readonly #forwarder
   readonly #plugins
-  readonly #registry
+  readonly #registry: PeerRegistry
   readonly #ildcp
   readonly #metrics
   readonly #prober
+  readonly #settlement: NodeSettlement
   readonly #payments
   readonly #spsp: SpspServer | undefined
   readonly #admin
@@ -154,24 +156,13 @@ class Node {
       { sections: secrets.resolveAll(config.plugins), baseDirectory: loaded.baseDirectory },
       { clock, logger, random: Math.random },
     )
+    const ask = (account: Account, packet: Buffer) =>
+      requests.request((handle) => this.#forwarder.sendOwn(account, handle, packet))
     this.#ildcp = new IldcpClient({
-      request: (account, packet) =>
-        requests.request((handle) => this.#forwarder.sendOwn(account, handle, packet)),
+      request: ask,
       told: (reply) => this.#address.set(reply.address),
       clock,
       logger,
-    })
-    this.#registry = new PeerRegistry({
-      ledger: this.#ledger,
-      plugins: this.#plugins,
-      forwarder: this.#forwarder,
-      routes: this.#routes,
-      clock,
-      logger,
-      linkOptions: (settings) => this.#linkOptions(settings.id, settings.link),
-      connected: (account) => {
-        if (account.relation === 'parent' && config.node.ilpAddress === undefined) this.#ildcp.ask(account)
-      },
     })
     this.#metrics = new Metrics(
       { version: packageVersion, nodeId: config.node.id },
@@ -182,6 +173,39 @@ class Node {
       { nodeId: config.node.id, version: packageVersion, intervalMs: probeIntervalMs(config.ledger.backend) },
       { ledger: this.#ledger, peers: () => this.#peerCounts(), sla, clock, logger },
     )
+    this.#settlement = new NodeSettlement(
+      { config, secrets, baseDirectory: loaded.baseDirectory },
+      {
+        store: this.#store,
+        ledger: this.#ledger,
+        address: this.#address,
+        request: async (accountId, packet) => {
+          const peer = this.#registry.get(accountId)
+          if (peer === undefined) throw new Error(`there is no peer "${accountId}"`)
+          return await ask(peer.account, packet)
+        },
+        metrics: this.#metrics,
+        prober: this.#prober,
+        clock,
+        logger,
+        random: Math.random,
+      },
+    )
+    this.#forwarder.settlementMessages.handler = (account, message) =>
+      this.#settlement.answer(account, message)
+    this.#registry = new PeerRegistry({
+      ledger: this.#ledger,
+      plugins: this.#plugins,
+      forwarder: this.#forwarder,
+      routes: this.#routes,
+      settlement: this.#settlement,
+      clock,
+      logger,
+      linkOptions: (settings) => this.#linkOptions(settings.id, settings.link),
+      connected: (account) => {
+        if (account.relation === 'parent' && config.node.ilpAddress === undefined) this.#ildcp.ask(account)
+      },
+    })
     this.#payments = new PaymentManager(
       { accounts: config.accounts, serverSecret: deriveKey(loaded, 'stream') },
       {
@@ -219,6 +243,7 @@ class Node {
     await this.#addPeers()
     for (const account of config.accounts) await this.#registry.add(localSettings(account), 'local')
     this.#addRoutes()
+    await this.#settlement.start()
     // Only now: whoever connects finds its account and every route.
     await this.#registry.start()
     await this.#plugins.start()
@@ -246,6 +271,7 @@ class Node {
     const stops: [string, () => Promise<void> | undefined | void][] = [
       ['payments', () => this.#payments.stop()],
       ['spsp', () => this.#spsp?.stop()],
+      ['settlement', () => this.#settlement.stop()],
       ['peers', () => this.#registry.stop()],
       ['plugins', () => this.#plugins.stop()],
       ['ledger', () => this.#ledger.stop()],
@@ -352,6 +378,7 @@ class Node {
       rates: new Rates(this.#rates),
       accounts: new Accounts({ ledger: this.#ledger, registry }),
       payments: this.#payments,
+      settlements: this.#settlement.service,
       logs: { level: () => this.#logger.level(), setLevel: (level) => this.#logger.setLevel(level) },
       config: {
         view: () => redact(this.#loaded.config),

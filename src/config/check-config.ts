@@ -3,6 +3,7 @@ import { checkPeers } from './check-peers.ts'
 import type { CheckReport } from './check-report.ts'
 import { checkRoutes } from './check-routes.ts'
 import { checkSecrets } from './check-secrets.ts'
+import { checkSettlement } from './check-settlement.ts'
 import type { Config } from './schema.ts'
 import type { SecretStore } from './secret-store.ts'
 
@@ -19,6 +20,7 @@ export function checkConfig(config: Config, secrets: SecretStore): CheckReport {
   checkRoutes(config, report)
   checkLedger(config, report)
   checkRates(config, report)
+  checkSettlement(config, report)
   checkNetwork(config, report)
   checkSecrets(config, secrets, report)
   return report

@@ -1,5 +1,5 @@
+import { isLoopback } from '../lib/is-loopback.ts'
 import type { CheckReport } from './check-report.ts'
-import { isLoopback } from './is-loopback.ts'
 import type { Config } from './schema.ts'
 
 interface Listener {
@@ -31,6 +31,11 @@ function listenersOf(config: Config): Listener[] {
     const { listen, tls } = section as { listen?: unknown; tls?: unknown }
     if (!isListen(listen)) continue
     listeners.push({ path: `plugins.${name}.listen`, ...listen, hasTls: tls !== undefined })
+  }
+  for (const [name, section] of Object.entries(config.settlement.engines)) {
+    const { listen } = section as { listen?: unknown }
+    if (!isListen(listen)) continue
+    listeners.push({ path: `settlement.engines.${name}.listen`, ...listen, hasTls: false })
   }
   if (config.spsp.listen !== undefined) {
     listeners.push({ path: 'spsp.listen', ...config.spsp.listen, hasTls: false })

@@ -17,6 +17,9 @@ export function checkSecrets(config: Config, secrets: SecretStore, report: Check
   for (const [name, section] of Object.entries(config.plugins)) {
     checkSection(section, ['plugins', name], name, secrets, report)
   }
+  for (const [name, section] of Object.entries(config.settlement.engines)) {
+    checkSection(section, ['settlement', 'engines', name], name, secrets, report)
+  }
   config.admin.keys.forEach((reference, index) => {
     const path = ['admin', 'keys', index]
     const key = resolveReference(reference, path, secrets, report)
@@ -29,7 +32,8 @@ export function checkSecrets(config: Config, secrets: SecretStore, report: Check
   })
 }
 
-function checkSection(
+/** The same for one section, which belongs to `owner`. */
+export function checkSection(
   section: unknown,
   path: ConfigPath,
   owner: string,

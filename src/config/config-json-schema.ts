@@ -57,9 +57,9 @@ export function childOf(node: JsonSchemaNode, segment: string | number): JsonSch
   return undefined
 }
 
-/** The schema at a path of the configuration; undefined when the path is not known to it. */
-export function schemaAt(path: ConfigPath): JsonSchemaNode | undefined {
-  let node: JsonSchemaNode | undefined = configJsonSchema()
+/** The schema at a path of the configuration, a node's unless told otherwise; undefined when the path is not known to it. */
+export function schemaAt(path: ConfigPath, root = configJsonSchema()): JsonSchemaNode | undefined {
+  let node: JsonSchemaNode | undefined = root
   for (const segment of path) {
     if (node === undefined) return undefined
     node = childOf(node, segment)

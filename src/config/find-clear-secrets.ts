@@ -1,6 +1,6 @@
 import type { ConfigProblem } from './config-error.ts'
 import { type ConfigPath, formatPath } from './config-path.ts'
-import { hasCredentials, isSecretName, isSecretReference } from './secret-field.ts'
+import { hasCredentials, isPublicText, isSecretName, isSecretReference } from './secret-field.ts'
 
 /** A key that need not be secret, in PEM. */
 const PUBLIC_KEY = '-----BEGIN PUBLIC KEY-----'
@@ -27,7 +27,7 @@ export function findClearSecrets(value: unknown, path: ConfigPath, owner: string
 }
 
 function checkString(value: string, path: ConfigPath, owner: string): ConfigProblem[] {
-  if (isSecretReference(value) || value.startsWith(PUBLIC_KEY)) return []
+  if (isSecretReference(value) || isPublicText(value) || value.startsWith(PUBLIC_KEY)) return []
   if (isSecretName(lastName(path))) return [clearSecret(path, owner)]
   if (hasCredentials(value)) {
     const name = suggestName(path, owner)

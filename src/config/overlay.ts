@@ -1,6 +1,6 @@
 import { parse } from 'yaml'
 import type { ConfigProblem } from './config-error.ts'
-import { childOf, configJsonSchema, type JsonSchemaNode, keysOf } from './config-json-schema.ts'
+import { childOf, type JsonSchemaNode, keysOf } from './config-json-schema.ts'
 import { type ConfigPath, formatPath, setAt, valueAt } from './config-path.ts'
 import { nearestKey } from './nearest-key.ts'
 
@@ -20,11 +20,15 @@ export interface OverlayResult {
   overridden: { path: ConfigPath; from: string }[]
 }
 
-/** Writes the entries into `raw`, the parsed configuration file, in order. */
-export function applyOverlay(raw: Record<string, unknown>, entries: readonly OverlayEntry[]): OverlayResult {
+/** Writes the entries into `raw`, the parsed configuration file, in order. `root` is the schema of the file. */
+export function applyOverlay(
+  raw: Record<string, unknown>,
+  entries: readonly OverlayEntry[],
+  root: JsonSchemaNode,
+): OverlayResult {
   const result: OverlayResult = { problems: [], overridden: [] }
   for (const entry of entries) {
-    const place = locate(raw, entry)
+    const place = locate(raw, entry, root)
     if ('message' in place) {
       result.problems.push(place)
       continue
@@ -38,8 +42,9 @@ export function applyOverlay(raw: Record<string, unknown>, entries: readonly Ove
 function locate(
   raw: Record<string, unknown>,
   entry: OverlayEntry,
+  root: JsonSchemaNode,
 ): { path: ConfigPath; node: JsonSchemaNode | undefined } | ConfigProblem {
-  let node: JsonSchemaNode | undefined = configJsonSchema()
+  let node: JsonSchemaNode | undefined = root
   const path: (string | number)[] = []
   for (const segment of entry.segments) {
     const step = findKey(node, segment, valueAt(raw, path))

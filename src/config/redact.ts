@@ -1,4 +1,4 @@
-import { isSecretName, isSecretReference, withoutCredentials } from './secret-field.ts'
+import { isPublicText, isSecretName, isSecretReference, withoutCredentials } from './secret-field.ts'
 
 const REDACTED = '[redacted]'
 
@@ -13,7 +13,7 @@ export function redact<T>(value: T): T {
 
 function redactValue(value: unknown, secret: boolean): unknown {
   if (typeof value === 'string') {
-    if (isSecretReference(value)) return value
+    if (isSecretReference(value) || isPublicText(value)) return value
     return secret ? REDACTED : withoutCredentials(value)
   }
   if (Array.isArray(value)) return value.map((entry) => redactValue(entry, secret))

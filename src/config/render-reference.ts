@@ -5,9 +5,12 @@ import { renderType } from './render-type.ts'
 
 /** The reference page of the configuration, Markdown. */
 export function renderReference(): string {
-  const root = configJsonSchema()
-  const sections = Object.entries(root.properties ?? {}).flatMap(([key, node]) => renderSection(key, node))
-  return `${[INTRODUCTION, ...sections, ENVIRONMENT, SECRETS].join('\n\n')}\n`
+  return `${[INTRODUCTION, ...renderSections(configJsonSchema()), ENVIRONMENT, SECRETS].join('\n\n')}\n`
+}
+
+/** A heading, a description and a table for each section of a schema. */
+export function renderSections(root: JsonSchemaNode): string[] {
+  return Object.entries(root.properties ?? {}).flatMap(([key, node]) => renderSection(key, node))
 }
 
 const INTRODUCTION = `<!-- Generated from src/config/schema.ts by "npm run generate". Do not edit. -->
@@ -44,7 +47,8 @@ function branchTitle(path: string, branch: JsonSchemaNode): string {
   return `${path} with ${key}: ${String(node?.const)}`
 }
 
-function renderObject(
+/** A heading, a table of the keys of an object, and the same for the objects in it. */
+export function renderObject(
   path: string,
   node: JsonSchemaNode,
   description: string | undefined,
@@ -93,7 +97,7 @@ given as YAML or JSON on one line. A variable that is empty counts as not set; o
 const SECRETS = `## Secrets
 
 A secret never stands in the configuration. A reference stands in its place, in \`admin.keys\` and in any string under
-\`peers[].link\` and \`plugins\`:
+\`peers[].link\`, \`plugins\` and \`settlement.engines\`:
 
 | Reference | Where the secret is |
 |---|---|

@@ -19,6 +19,8 @@ export function renderType(node: JsonSchemaNode): string {
       return stringType(node)
     case 'integer':
       return node.minimum === undefined ? 'whole number' : `whole number, ${node.minimum} to ${node.maximum}`
+    case 'number':
+      return 'number'
     case 'boolean':
       return '`true`, `false`'
     case 'array':

@@ -1,6 +1,13 @@
 import type { z } from 'zod'
 import type { ConfigProblem } from './config-error.ts'
-import { branchesOf, childOf, type JsonSchemaNode, keysOf, schemaAt } from './config-json-schema.ts'
+import {
+  branchesOf,
+  childOf,
+  configJsonSchema,
+  type JsonSchemaNode,
+  keysOf,
+  schemaAt,
+} from './config-json-schema.ts'
 import { type ConfigPath, formatPath, valueAt } from './config-path.ts'
 import { nearestKey } from './nearest-key.ts'
 import { isSecretPath, withoutCredentials } from './secret-field.ts'
@@ -10,17 +17,21 @@ type Issue = z.core.$ZodIssue
 /** Characters of a given value that an error repeats. */
 const GIVEN_LENGTH_MAX = 60
 
-/** Says what the schema found wrong in `raw`, one problem per mistake, in words that tell the fix. */
-export function schemaProblems(issues: readonly Issue[], raw: unknown): ConfigProblem[] {
-  return issues.flatMap((issue) => describeIssue(issue, raw))
+/** Says what a schema, a node's unless told otherwise, found wrong in `raw`: one problem per mistake, and its fix. */
+export function schemaProblems(
+  issues: readonly Issue[],
+  raw: unknown,
+  root = configJsonSchema(),
+): ConfigProblem[] {
+  return issues.flatMap((issue) => describeIssue(issue, raw, root))
 }
 
-function describeIssue(issue: Issue, raw: unknown): ConfigProblem[] {
+function describeIssue(issue: Issue, raw: unknown, root: JsonSchemaNode): ConfigProblem[] {
   const path = issue.path as ConfigPath
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...path, key]))
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey([...path, key], root))
   const value = valueAt(raw, path)
   const place = { path: formatPath(path) }
-  const node = schemaAt(path)
+  const node = schemaAt(path, root)
   if (value === undefined) {
     return [{ ...place, message: 'is missing', fix: `Give ${expectation(node, issue)}` }]
   }
@@ -34,9 +45,9 @@ function describeIssue(issue: Issue, raw: unknown): ConfigProblem[] {
   return [{ ...place, message: `given ${given}, but expected ${expectation(node, issue)}` }]
 }
 
-function unknownKey(path: ConfigPath): ConfigProblem {
+function unknownKey(path: ConfigPath, root: JsonSchemaNode): ConfigProblem {
   const key = String(path.at(-1))
-  const parent = schemaAt(path.slice(0, -1))
+  const parent = schemaAt(path.slice(0, -1), root)
   const known = parent === undefined ? [] : keysOf(parent)
   const meant = nearestKey(key, known)
   return {

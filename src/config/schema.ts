@@ -11,7 +11,7 @@ const unitAmount = z
   .string()
   .regex(/^(0|[1-9]\d{0,37})$/, 'write a whole number of smallest units as a string, e.g. "1000000"')
 
-const ilpAddress = z
+export const ilpAddress = z
   .string()
   .max(1023)
   .regex(
@@ -25,16 +25,16 @@ const ilpPrefix = z
   .regex(/^$|^(g|private|example|self|test[1-3]?|local)(\.[A-Za-z0-9_~-]+)*$/, 'not an ILP address prefix')
 
 /** `secret:<name>` of the secrets file, `env:<NAME>`, or `file:<path>`. Never the secret itself. */
-const secretReference = z
+export const secretReference = z
   .string()
   .regex(
     /^(secret:[A-Za-z0-9_.-]{1,64}|env:[A-Za-z_][A-Za-z0-9_]{0,127}|file:.{1,1024})$/,
     'a secret is given as "secret:<name>" (secrets file), "env:<NAME>" or "file:<path>", never in the clear',
   )
 
-const port = z.number().int().min(0).max(65535)
+export const port = z.number().int().min(0).max(65535)
 
-const asset = z.strictObject({
+export const asset = z.strictObject({
   code: z
     .string()
     .regex(/^[A-Za-z0-9._-]{1,32}$/)
@@ -92,6 +92,23 @@ const limits = z.strictObject({
     .describe('Longest time a packet towards this peer is held, milliseconds.'),
 })
 
+const settlementTerms = z.strictObject({
+  engine: identifier.describe('Which engine of settlement.engines pays.'),
+  threshold: unitAmount.describe('When we owe the peer this much, it is settled. Above 0.'),
+  settleTo: unitAmount.default('0').describe('How much we still owe after a settlement; below threshold.'),
+  intervalMs: z
+    .number()
+    .int()
+    .min(1_000)
+    .max(31_622_400_000)
+    .optional()
+    .describe('Settle what is above settleTo this often as well, milliseconds. Default: by threshold alone.'),
+  minAmount: unitAmount.default('0').describe('Nothing smaller is settled.'),
+  maxAmount: unitAmount.optional().describe('Larger amounts are split. Default: no limit.'),
+  paused: z.boolean().default(false).describe('Plan and hand over no settlements.'),
+  options: z.looseObject({}).prefault({}).describe('What the engine needs to know of the peer.'),
+})
+
 export const peerSchema = z.strictObject({
   id: identifier.describe('Name of the account; appears in metrics, logs and the admin API.'),
   relation: z
@@ -121,6 +138,9 @@ export const peerSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('Whether a packet from the peer may be routed back to it.'),
+  settlement: settlementTerms
+    .optional()
+    .describe('How what we owe the peer is paid. Not set: never, and messages of its engine are refused.'),
 })
 
 const listen = z.strictObject({
@@ -230,10 +250,43 @@ const rates = z.discriminatedUnion('provider', [
   }),
 ])
 
+/** Sections of engines by name, without the engine's own keys. */
+export const engineSections = z.record(
+  z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'use 1 to 31 of a-z, 0-9 and "-", a letter first'),
+  z.looseObject({
+    type: z
+      .enum(['evm', 'rfc38'])
+      .describe('evm: an EVM chain, in this process. rfc38: a foreign engine over HTTP.'),
+  }),
+)
+
+const settlement = z.strictObject({
+  engines: engineSections
+    .default({})
+    .describe(
+      'Settlement engines by name; further keys belong to the type. A name stands in books and metrics for good.',
+    ),
+  reconcileIntervalMs: z
+    .number()
+    .int()
+    .min(10_000)
+    .max(86_400_000)
+    .default(600_000)
+    .describe('Time between two checks that ledger, journal and engines agree, milliseconds.'),
+})
+
 const localAccount = z.strictObject({
   id: identifier.describe('Name of the account, and of its payment pointer.'),
   asset: asset.describe('What the account is denominated in.'),
   creditLimit: unitAmount.default('0').describe('How much it may send beyond what it has received.'),
+})
+
+export const logging = z.strictObject({
+  level: z
+    .enum(['error', 'warn', 'info', 'debug'])
+    .default('info')
+    .describe('What is logged; LOG_LEVEL overrides it, and the admin API changes it while the node runs.'),
+  format: z.enum(['json', 'text']).default('json').describe('One JSON object per line, or text for people.'),
 })
 
 export const configSchema = z.strictObject({
@@ -287,6 +340,7 @@ export const configSchema = z.strictObject({
       'Where exchange rates come from. Without a rate, packets between two assets are refused with T00.',
     ),
   ledger: ledger.prefault({}).describe('Where the balances are kept.'),
+  settlement: settlement.prefault({}).describe('How balances are settled outside ILP.'),
   accounts: z
     .array(localAccount)
     .max(10_000)
@@ -317,21 +371,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Health, metrics and the admin API.'),
-  logging: z
-    .strictObject({
-      level: z
-        .enum(['error', 'warn', 'info', 'debug'])
-        .default('info')
-        .describe(
-          'What is logged; LOG_LEVEL overrides it, and the admin API changes it while the node runs.',
-        ),
-      format: z
-        .enum(['json', 'text'])
-        .default('json')
-        .describe('One JSON object per line, or text for people.'),
-    })
-    .prefault({})
-    .describe('The log, on standard output.'),
+  logging: logging.prefault({}).describe('The log, on standard output.'),
 })
 
 /** The configuration, checked and with defaults. */

@@ -14,6 +14,14 @@ export function isSecretPath(path: ConfigPath): boolean {
   return path.some((segment) => typeof segment === 'string' && isSecretName(segment))
 }
 
+/** What an EVM engine calls a token: its address, which is public and shorter than any key, or the chain's coin. */
+const TOKEN_NAME = /^(native|0x[0-9a-fA-F]{40})$/
+
+/** Whether a text is public, whatever the field that holds it is called. */
+export function isPublicText(value: string): boolean {
+  return TOKEN_NAME.test(value)
+}
+
 const REFERENCE = /^(secret:[A-Za-z0-9_.-]{1,64}|env:[A-Za-z_][A-Za-z0-9_]{0,127}|file:.{1,1024})$/
 
 /** Whether a string is a reference to a secret (`secret:`, `env:`, `file:`). */

@@ -53,6 +53,8 @@ export class Account {
   outgoingRate: AmountRate | undefined
   packetsInFlight = 0
   amountInFlight: Amount = 0
+  /** Set for accounts that settle: we may owe more than before. Called for each packet, so it must cost nothing. */
+  earned: (() => void) | undefined
   /** Booked since start, smallest units. */
   credited: Amount = 0
   debited: Amount = 0

@@ -309,6 +309,7 @@ export class Forwarder implements PacketListener {
     if (table.state[slot] !== SlotState.abandoned)
       payer.debited = add(payer.debited, table.inAmount.get(slot))
     payee.credited = add(payee.credited, table.outAmount.get(slot))
+    payee.earned?.()
     if (table.state[slot] === SlotState.committing) {
       this.#relayFulfill(slot, this.#held.buffer(slot), this.#held.start(slot), this.#held.end(slot))
       crashPoint('forward.relayed')

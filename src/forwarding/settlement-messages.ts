@@ -1,5 +1,6 @@
 import { ErrorCode } from '../ilp/error-code.ts'
 import { PEER_PROTOCOL_FULFILLMENT } from '../ilp/ildcp.ts'
+import { DATA_LENGTH_MAX } from '../ilp/packet-view.ts'
 import type { Clock } from '../lib/clock.ts'
 import { within } from '../lib/within.ts'
 import type { Account } from './account.ts'
@@ -8,8 +9,6 @@ import type { PeerAnswer } from './peer-protocol.ts'
 
 /** Messages of one peer that are being answered at once: its engine sends one at a time and more only after a restart. */
 const OPEN_PER_ACCOUNT_MAX = 32
-/** Data of a Fulfill, at most (RFC 27). */
-const DATA_LENGTH_MAX = 32_767
 
 /** Answers a settlement message of a peer. The bytes are the callee's. A rejection stands for T00. */
 export type SettlementMessageHandler = (account: Account, message: Buffer) => Promise<PeerAnswer>

@@ -5,6 +5,7 @@ import { NODE_METRICS } from './node-metrics.ts'
 import { PACKET_METRICS } from './packet-metrics.ts'
 import { PROCESS_METRICS } from './process-metrics.ts'
 import { SETTLEMENT_METRICS } from './settlement-metrics.ts'
+import { SETTLEMENT_STATE_METRICS } from './settlement-state-metrics.ts'
 
 export interface MetricArea {
   title: string
@@ -16,7 +17,10 @@ export function describeMetrics(): MetricArea[] {
   return [
     { title: 'Packets', metrics: Object.values(PACKET_METRICS) },
     { title: 'Accounts and peers', metrics: Object.values(ACCOUNT_METRICS) },
-    { title: 'Settlement and payment channels', metrics: Object.values(SETTLEMENT_METRICS) },
+    {
+      title: 'Settlement and payment channels',
+      metrics: [...Object.values(SETTLEMENT_METRICS), ...Object.values(SETTLEMENT_STATE_METRICS)],
+    },
     { title: 'Errors', metrics: Object.values(ERROR_METRICS) },
     { title: 'Node, ledger, rates and operator server', metrics: Object.values(NODE_METRICS) },
     { title: 'Process', metrics: [...PROCESS_METRICS] },

@@ -9,6 +9,7 @@ import { NodeMetrics, type NodeMetricsSources } from './node-metrics.ts'
 import { registerPacketMetrics } from './packet-metrics.ts'
 import { OMITTED_PROCESS_METRICS } from './process-metrics.ts'
 import { PrometheusSettlementMetrics } from './settlement-metrics.ts'
+import { SettlementStateMetrics } from './settlement-state-metrics.ts'
 
 export interface MetricsOptions {
   version: string
@@ -39,6 +40,7 @@ export class Metrics {
   /** Format of {@link expose}. */
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE
   readonly settlement: PrometheusSettlementMetrics
+  readonly settlementState: SettlementStateMetrics
   readonly #registry = new Registry()
   readonly #errors: ErrorMetrics
   readonly #node = new NodeMetrics()
@@ -52,6 +54,7 @@ export class Metrics {
     }
     registerPacketMetrics(this.#registry, sources.stats, onError)
     this.settlement = new PrometheusSettlementMetrics(this.#registry)
+    this.settlementState = new SettlementStateMetrics(this.#registry, { clock, onError })
     registerAccountMetrics(this.#registry, sources, onError)
     this.#errors = new ErrorMetrics(this.#registry, { stats: sources.stats, clock, onError })
     this.#node.register(this.#registry, options, { sources, clock, onError })

@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.ts'
 import { LogGate } from '../lib/log-gate.ts'
 import type { Logger } from '../lib/logger.ts'
 import { accountSettings } from './account-settings.ts'
+import type { AccountSettlement } from './account-settlement.ts'
 import type { LinkReceiver } from './link.ts'
 import type { PluginHost } from './plugin-host.ts'
 import type { RouteBook } from './route-book.ts'
@@ -27,6 +28,7 @@ export interface PeerRegistryDeps {
   plugins: PluginHost
   forwarder: Forwarder
   routes: RouteBook
+  settlement: AccountSettlement
   clock: Clock
   logger: Logger
   /** The link section with secrets in the clear, for the plugin alone. */
@@ -62,7 +64,7 @@ export class PeerRegistry {
   /** Opens the account and its link, and starts the link once the registry is started. Undoes what it did when it fails. */
   async add(settings: PeerSettings, source: PeerSource): Promise<Peer> {
     if (this.#peers.has(settings.id)) throw new Error(`there is already a peer "${settings.id}"`)
-    const { ledger, clock, routes } = this.#deps
+    const { ledger, clock, routes, settlement } = this.#deps
     const books = await ledger.openAccount({
       id: settings.id,
       assetCode: settings.asset.code,
@@ -83,9 +85,11 @@ export class PeerRegistry {
     const peer: Peer = { settings, source, account }
     this.#peers.set(settings.id, peer)
     try {
+      await settlement.put(account, settings.settlement)
       await this.#openLink(peer)
     } catch (error) {
       this.#peers.delete(settings.id)
+      await settlement.remove(settings.id)
       throw error
     }
     routes.addAccount(account)
@@ -95,9 +99,10 @@ export class PeerRegistry {
 
   /** Applies new settings of the same account; id, relation, asset and address segment cannot change. */
   async change(peer: Peer, settings: PeerSettings, source: PeerSource): Promise<void> {
-    const { ledger, clock, routes } = this.#deps
+    const { ledger, clock, routes, settlement } = this.#deps
     const before = peer.settings
     const account = peer.account
+    await settlement.put(account, settings.settlement)
     await ledger.setCreditLimit(account.ledger, BigInt(settings.creditLimit))
     ledger.setPayableLimit(
       account.ledger,
@@ -119,6 +124,7 @@ export class PeerRegistry {
     if (peer === undefined) return
     this.#deps.routes.removeAccount(peer.account)
     this.#peers.delete(id)
+    await this.#deps.settlement.remove(id)
     await peer.account.link?.stop()
   }
 

@@ -12,7 +12,16 @@ export interface ReloadDeps {
 }
 
 /** Sections that only a restart takes over. */
-const FIXED_SECTIONS = ['node', 'plugins', 'rates', 'ledger', 'accounts', 'spsp', 'admin'] as const
+const FIXED_SECTIONS = [
+  'node',
+  'plugins',
+  'rates',
+  'ledger',
+  'settlement',
+  'accounts',
+  'spsp',
+  'admin',
+] as const
 
 const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 

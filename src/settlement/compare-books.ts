@@ -8,6 +8,8 @@ import { addQuantities, convertQuantity } from './quantity.ts'
 export interface Discrepancy {
   readonly accountId: string | undefined
   readonly engine: string
+  readonly assetCode: string
+  readonly assetScale: number
   /** One sentence each; empty when everything agrees. */
   readonly differences: readonly string[]
   /** Sum of the differences, in units of the account or asset, rounded up; 0 for those that are no amount. */
@@ -21,6 +23,7 @@ const PERHAPS_HELD: readonly OutgoingState[] = [...HELD, 'planned', 'unholdable'
 
 export interface AccountBooks {
   accountId: string
+  assetCode: string
   assetScale: number
   engine: string
   /** The journal before and after the others were asked. */
@@ -33,7 +36,7 @@ export interface AccountBooks {
 
 /** Journal, engine and ledger of one account. */
 export function compareAccount(books: AccountBooks): Discrepancy {
-  const { accountId, assetScale, engine, before, after, statement, pending } = books
+  const { accountId, assetCode, assetScale, engine, before, after, statement, pending } = books
   const found = new Differences(assetScale)
   const both = [before, after]
   const taken = (sums: JournalSums, states: OutgoingState[]): Quantity =>
@@ -56,7 +59,7 @@ export function compareAccount(books: AccountBooks): Discrepancy {
     found.check('what the ledger holds', amount, { from: held(HELD), to: held(PERHAPS_HELD) })
   }
   for (const difference of statement.differences) found.note(`engine and network: ${difference}`)
-  return { accountId, engine, ...found.result() }
+  return { accountId, engine, assetCode, assetScale, ...found.result() }
 }
 
 /** The ledger's SETTLEMENT accounts of an engine against everything that the journal settled over it. */
@@ -83,7 +86,7 @@ export function compareEngine(
       from: both.map(({ sure }) => sure),
       to: both.map(({ sure, perhaps }) => sure + perhaps),
     })
-    return { accountId: undefined, engine, ...found.result() }
+    return { accountId: undefined, engine, assetCode, assetScale, ...found.result() }
   })
 }
 

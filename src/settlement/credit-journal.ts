@@ -2,6 +2,7 @@ import type { SQLOutputValue } from 'node:sqlite'
 import type { Clock } from '../lib/clock.ts'
 import type { Store } from '../store/store.ts'
 import type { IncomingCredit, Quantity } from './engine.ts'
+import { journalPage, type PageBounds } from './journal-page.ts'
 import { addQuantities, convertQuantity } from './quantity.ts'
 import { nextSequence } from './settlement-sequence.ts'
 import { addToTotal } from './settlement-totals.ts'
@@ -80,6 +81,27 @@ export class CreditJournal {
   open(): ReceivedCredit[] {
     const sql = `SELECT * FROM settlement_credits WHERE ${IS_OPEN} ORDER BY sequence`
     return this.#store.database.prepare(sql).all().map(toCredit)
+  }
+
+  /** The sum of the engine's credits whose ids begin with `prefix`, in every state. */
+  credited(engine: string, prefix: string): Quantity {
+    const rows = this.#store.database
+      .prepare(
+        `SELECT amount, scale FROM settlement_credits
+         WHERE engine = ?1 AND id >= ?2 AND substr(id, 1, length(?2)) = ?2 AND id < ?2 || char(1114111)`,
+      )
+      .iterate(engine, prefix)
+    let sum: Quantity = { amount: 0n, scale: 0 }
+    for (const { amount, scale } of rows) {
+      sum = addQuantities(sum, { amount: BigInt(amount as string), scale: scale as number })
+    }
+    return sum
+  }
+
+  /** How many of the engine's stand in SUSPENSE. */
+  countSuspended(engine: string): number {
+    const sql = "SELECT count(*) AS count FROM settlement_credits WHERE engine = ? AND state = 'suspended'"
+    return this.#store.database.prepare(sql).get(engine)!.count as number
   }
 
   /** Writes the credit, to be booked to `to` or, without one, to SUSPENSE. The id must be new. */
@@ -164,19 +186,9 @@ export class CreditJournal {
     return { amount: BigInt(row.amount as string), scale: row.scale as number }
   }
 
-  /** Newest first; `before` is an exclusive bound of `sequence`. */
-  page(query: {
-    accountId: string | undefined
-    before: number | undefined
-    limit: number
-  }): ReceivedCredit[] {
-    const rows = this.#store.database
-      .prepare(
-        `SELECT * FROM settlement_credits WHERE (?1 IS NULL OR account_id = ?1) AND sequence < ?2
-         ORDER BY sequence DESC LIMIT ?3`,
-      )
-      .all(query.accountId ?? null, query.before ?? Number.MAX_SAFE_INTEGER, query.limit)
-    return rows.map(toCredit)
+  /** Newest first. */
+  page(bounds: PageBounds): ReceivedCredit[] {
+    return journalPage(this.#store.database, 'settlement_credits', bounds).map(toCredit)
   }
 
   /** How much of the quantity, with the remainder so far, the account gets; the rest is the remainder from now on. */

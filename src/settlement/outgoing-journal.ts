@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import type { Clock } from '../lib/clock.ts'
 import type { Store } from '../store/store.ts'
 import type { Quantity } from './engine.ts'
+import { journalPage, type PageBounds } from './journal-page.ts'
 import { mayFollow, type OutgoingState } from './outgoing-state.ts'
 import { nextSequence } from './settlement-sequence.ts'
 import { addToTotal, type TotalKind } from './settlement-totals.ts'
@@ -27,7 +28,7 @@ export interface OutgoingSettlement extends PlannedSettlement {
   /** Order of all settlements of the node, in and out. */
   sequence: number
   state: OutgoingState
-  /** Why it was refused. */
+  /** Why it was refused, or what an operator said of it. */
   reason: string | undefined
   createdMs: number
   updatedMs: number
@@ -86,6 +87,11 @@ export class OutgoingJournal {
     })
   }
 
+  /** Keeps what an operator said of the settlement. */
+  note(id: string, reason: string): void {
+    this.#store.database.prepare('UPDATE settlements_out SET reason = ? WHERE id = ?').run(reason, id)
+  }
+
   get(id: string): OutgoingSettlement | undefined {
     const row = this.#store.database.prepare('SELECT * FROM settlements_out WHERE id = ?').get(id)
     return row === undefined ? undefined : toSettlement(row)
@@ -97,6 +103,13 @@ export class OutgoingJournal {
     return this.#store.database.prepare(sql).all(accountId).map(toSettlement)
   }
 
+  /** How many of the engine's have not ended, and since when the oldest of them. */
+  waiting(engine: string): { open: number; openSinceMs: number | undefined } {
+    const sql = `SELECT count(*) AS open, min(created_ms) AS since FROM settlements_out WHERE engine = ? AND ${IS_OPEN}`
+    const row = this.#store.database.prepare(sql).get(engine)!
+    return { open: row.open as number, openSinceMs: (row.since as number | null) ?? undefined }
+  }
+
   /** Accounts that have settlements which have not ended. */
   openAccounts(): string[] {
     const sql = `SELECT DISTINCT account_id FROM settlements_out WHERE ${IS_OPEN}`
@@ -106,19 +119,9 @@ export class OutgoingJournal {
       .map((row) => row.account_id as string)
   }
 
-  /** Newest first; `before` is an exclusive bound of `sequence`. */
-  page(query: {
-    accountId: string | undefined
-    before: number | undefined
-    limit: number
-  }): OutgoingSettlement[] {
-    const rows = this.#store.database
-      .prepare(
-        `SELECT * FROM settlements_out WHERE (?1 IS NULL OR account_id = ?1) AND sequence < ?2
-         ORDER BY sequence DESC LIMIT ?3`,
-      )
-      .all(query.accountId ?? null, query.before ?? Number.MAX_SAFE_INTEGER, query.limit)
-    return rows.map(toSettlement)
+  /** Newest first. */
+  page(bounds: PageBounds): OutgoingSettlement[] {
+    return journalPage(this.#store.database, 'settlements_out', bounds).map(toSettlement)
   }
 }
 

@@ -23,7 +23,8 @@
  * | `settled`     | posted                  | done                                | none, final                      |
  * | `refused`     | nothing held            | will never do it                    | none, final                      |
  *
- * Nothing goes from silence to an end: only the engine's own word makes an order carried out or declined.
+ * Nothing goes from silence to an end: only the engine's own word makes an order carried out or declined. Where an
+ * operator decides (`SettlementEngine.abandon`), the engine hears it first, for good, and then tells it.
  */
 export const OUTGOING_STATES = [
   'planned',

@@ -1,16 +1,14 @@
 import { encodePrepare } from '../ilp/encode-packet.ts'
 import { PEER_PROTOCOL_CONDITION } from '../ilp/ildcp.ts'
+import { DATA_LENGTH_MAX } from '../ilp/packet-view.ts'
 import { createFulfillView, createRejectView, parseFulfill, parseReject } from '../ilp/parse-packet.ts'
 import { PeerAddress } from '../ilp/peer-addresses.ts'
 import type { Clock } from '../lib/clock.ts'
 import { PeerMessageError } from './engine.ts'
+import { readRefusalText } from './refusal-text.ts'
 
 /** Time the peer has to answer. Its engine may have to read a chain first. */
 const TIMEOUT_MS = 30_000
-/** Data of a Prepare, at most (RFC 27). */
-const DATA_LENGTH_MAX = 32_767
-/** How the node on the other side begins the message of its Reject: with the code of the engine's refusal. */
-const REFUSAL = /^([a-z][a-z0-9-]{0,63}): /
 
 export interface PeerMessengerDeps {
   /** Sends a packet of this node over the account's link and resolves with the reply. */
@@ -63,6 +61,6 @@ function readAnswer(reply: Buffer): Buffer {
   const code = reply.toString('latin1', reject.codeOffset, reject.codeOffset + 3)
   const text = reply.toString('utf8', reject.messageOffset, reject.messageOffset + reject.messageLength)
   // Only F00 says that the engine has heard the message and will not take it (RFC 38).
-  const refusal = code === 'F00' ? REFUSAL.exec(text)?.[1] : undefined
+  const refusal = code === 'F00' ? readRefusalText(text) : undefined
   throw new PeerMessageError(`the peer answered ${code} ${text}`, refusal)
 }

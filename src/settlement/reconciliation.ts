@@ -49,8 +49,10 @@ export interface ReconciliationDeps {
   clock: Clock
   logger: Logger
   alarms: SettlementAlarms
-  /** For the metric: the sum that is off for the engine now, in units of its accounts; 0 when all agrees. */
-  difference(engine: string, amount: bigint): void
+  /** For the metric: the sum that is off in the asset now, in units of its accounts; 0 when all agrees. */
+  difference(engine: string, assetCode: string, amount: bigint): void
+  /** For the metric: accounts of the engine of which nothing is known. */
+  unchecked(engine: string, accounts: number): void
 }
 
 /** Checks that journal, ledger and engines tell the same of every account. It changes nothing. */
@@ -164,6 +166,7 @@ export class Reconciliation {
       }
       const compared = compareAccount({
         accountId: account.id,
+        assetCode: account.assetCode,
         assetScale: account.assetScale,
         engine: terms.engine,
         before: before[at]!,
@@ -191,12 +194,14 @@ export class Reconciliation {
     for (const { accountId, reason } of report.unchecked) {
       logger.warn('settlements of an account could not be reconciled', { accountId, reason })
     }
-    for (const engine of new Set(accounts.map(({ terms }) => terms.engine))) {
-      const own = report.discrepancies.filter((discrepancy) => discrepancy.engine === engine)
-      this.#deps.difference(
-        engine,
-        own.reduce((sum, { amount }) => sum + amount, 0n),
-      )
+    const silent = new Set(report.unchecked.map(({ accountId }) => accountId))
+    for (const [engine, settled] of Map.groupBy(accounts, ({ terms }) => terms.engine)) {
+      this.#deps.unchecked(engine, settled.filter(({ account }) => silent.has(account.id)).length)
+      for (const token of new Set(settled.map(({ account }) => account.assetCode))) {
+        const own = report.discrepancies.filter((one) => one.engine === engine && one.assetCode === token)
+        const amount = own.reduce((sum, one) => sum + one.amount, 0n)
+        this.#deps.difference(engine, token, amount)
+      }
     }
   }
 }

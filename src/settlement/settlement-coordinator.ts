@@ -3,10 +3,13 @@ import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import { within } from '../lib/within.ts'
 import type { SettlementMetrics } from '../observability/settlement-metrics.ts'
+import { abandonSettlement } from './abandon-settlement.ts'
 import { AccountSettler } from './account-settler.ts'
 import { BackOff } from './back-off.ts'
 import { ChannelMetrics } from './channel-metrics.ts'
-import type { EngineAccount, EngineHost, SettlementEngine } from './engine.ts'
+import type { ReceivedCredit } from './credit-journal.ts'
+import type { EngineAccount, EngineHost, OrderVerdict, SettlementEngine } from './engine.ts'
+import { hostOrders } from './host-orders.ts'
 import { IncomingCredits } from './incoming-credits.ts'
 import { OrderCarrier } from './order-carrier.ts'
 import type { OutgoingSettlement } from './outgoing-journal.ts'
@@ -140,7 +143,7 @@ export class SettlementCoordinator {
     if (this.#creditsOpen && this.#creditBackOff.isDue(now)) this.#finishCredits()
     if (now - this.#channelsAtMs >= CHANNELS_EVERY_MS) {
       this.#channelsAtMs = now
-      for (const engine of this.#engines.values()) this.#channelMetrics.update(engine.name, engine.channels())
+      for (const engine of this.#engines.values()) this.#countChannels(engine)
     }
   }
 
@@ -165,16 +168,33 @@ export class SettlementCoordinator {
       settled: async (orderId) => this.#ended(engineName, orderId, 'carried-out', undefined),
       refused: async (orderId, reason) => this.#ended(engineName, orderId, 'declined', reason),
       send: (accountId, message) => this.#deps.send(accountId, message),
+      credited: async (prefix) => {
+        this.#checkRunning()
+        return this.#deps.journal.credits.credited(engineName, prefix)
+      },
+      orders: async (accountId) => {
+        this.#checkRunning()
+        return hostOrders(this.#deps.journal, engineName, accountId)
+      },
     }
   }
 
-  /** The engine has started: it serves its accounts, and orders go to it. */
+  /** The engine has started: it serves its accounts, and orders go to it. One that it does not take raises an alarm. */
   async addEngine(engine: SettlementEngine): Promise<void> {
     this.#engines.set(engine.name, engine)
     const accounts = [...this.#accounts.values()].filter(({ terms }) => terms.engine === engine.name)
     const tokens = new Set(accounts.map(({ account }) => account.assetCode))
     this.#deps.metrics.declareMethod(engine.name, [...tokens])
-    for (const account of accounts) await engine.openAccount(engineAccount(account))
+    for (const account of accounts) {
+      try {
+        await engine.openAccount(engineAccount(account))
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error)
+        this.#deps.alarms.raise('account', { engine: engine.name, accountId: account.account.id, reason })
+      }
+    }
+    // What is there now is where its counters begin.
+    this.#countChannels(engine)
     for (const settler of this.#settlers.values()) settler.engineReady()
     this.tick()
   }
@@ -245,6 +265,15 @@ export class SettlementCoordinator {
     return await this.#existing(accountId).settleNow(amount)
   }
 
+  /**
+   * Ends a settlement by the word of an operator, when its engine cannot: see {@link abandonSettlement}.
+   * @throws SettlementRefusal when the engine knows better, or nothing is to be decided
+   */
+  async abandon(id: string, verdict: OrderVerdict): Promise<void> {
+    this.#checkRunning()
+    await abandonSettlement(id, verdict, { ...this.#deps, engine: (name) => this.#engines.get(name) })
+  }
+
   /** No new settlements, and none is handed over, until `resume`, over restarts too. What an engine has goes on. */
   pause(accountId: string, reason: string): void {
     this.#existing(accountId)
@@ -257,6 +286,22 @@ export class SettlementCoordinator {
     this.#deps.journal.resume(accountId)
     this.#deps.logger.info('settlement resumed', { accountId })
     void settler.wake()
+  }
+
+  /**
+   * Gives a credit in SUSPENSE to an account: {@link IncomingCredits.attribute}. What the ledger does not take now is
+   * taken up again by itself.
+   */
+  async attribute(engine: string, creditId: string, accountId: string): Promise<ReceivedCredit> {
+    this.#checkRunning()
+    try {
+      const credit = await this.credits.attribute(engine, creditId, accountId)
+      this.balanceChanged(accountId)
+      return credit
+    } catch (error) {
+      this.#creditsOpen = true
+      throw error
+    }
   }
 
   /** When the account's next retry is due, milliseconds since the epoch; undefined when nothing has failed. */
@@ -312,6 +357,16 @@ export class SettlementCoordinator {
       })
     }
     void this.#settler(known.accountId).wake()
+  }
+
+  /** An engine that stops, or fails here, costs its gauges only. */
+  #countChannels(engine: SettlementEngine): void {
+    try {
+      this.#channelMetrics.update(engine.name, engine.channels())
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#deps.logger.warn('channels of an engine could not be read', { engine: engine.name, reason })
+    }
   }
 
   #finishCredits(): void {

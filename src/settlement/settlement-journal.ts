@@ -1,7 +1,8 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Store } from '../store/store.ts'
-import { CreditJournal, type ReceivedCredit } from './credit-journal.ts'
+import { CreditJournal, type CreditState, type ReceivedCredit } from './credit-journal.ts'
 import { OutgoingJournal, type OutgoingSettlement } from './outgoing-journal.ts'
+import type { OutgoingState } from './outgoing-state.ts'
 import { type Total, totalsOf } from './settlement-totals.ts'
 
 export interface Pause {
@@ -12,6 +13,7 @@ export interface Pause {
 export interface JournalQuery {
   accountId?: string | undefined
   direction?: 'in' | 'out' | undefined
+  state?: OutgoingState | CreditState | undefined
   /** Exclusive bound: `sequence` of the last entry of the page before. */
   before?: number | undefined
   limit: number
@@ -41,8 +43,8 @@ export class SettlementJournal {
 
   /** Both directions, newest first. */
   page(query: JournalQuery): JournalEntry[] {
-    const { accountId, before, direction, limit } = query
-    const bounds = { accountId, before, limit }
+    const { accountId, before, direction, limit, state } = query
+    const bounds = { accountId, before, limit, state }
     const out = direction === 'in' ? [] : this.outgoing.page(bounds)
     const received = direction === 'out' ? [] : this.credits.page(bounds)
     const entries: JournalEntry[] = [
@@ -50,6 +52,11 @@ export class SettlementJournal {
       ...received.map((credit) => ({ direction: 'in' as const, credit })),
     ]
     return entries.sort((a, b) => sequenceOf(b) - sequenceOf(a)).slice(0, limit)
+  }
+
+  /** How much of an engine's waits for something: cheap, for metrics. */
+  waiting(engine: string): { open: number; openSinceMs: number | undefined; suspended: number } {
+    return { ...this.outgoing.waiting(engine), suspended: this.credits.countSuspended(engine) }
   }
 
   /** Of all accounts, or one. */

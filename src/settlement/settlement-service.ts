@@ -1,101 +1,62 @@
-import { ServiceError } from '../admin/services.ts'
-import type { ReceivedCredit } from './credit-journal.ts'
+import {
+  type PaymentChannelView,
+  type ReconciliationView,
+  ServiceError,
+  type SettlementAccountView,
+  type SettlementEngineView,
+  type SettlementQuery,
+  type SettlementService,
+  type SettlementView,
+} from '../admin/services.ts'
+import { LedgerUnavailableError } from '../ledger/ledger-store.ts'
+import { CreditConflictError } from './credit-journal.ts'
 import {
   type ChannelOperations,
   type ChannelView,
   EngineConfigError,
   EngineUnavailableError,
+  type OrderVerdict,
+  PeerMessageError,
+  ResumeRefusedError,
   type SettlementEngine,
 } from './engine.ts'
-import type { OutgoingSettlement } from './outgoing-journal.ts'
-import type { Reconciliation, ReconciliationReport } from './reconciliation.ts'
-import type { SettlementCoordinator } from './settlement-coordinator.ts'
-import {
-  type JournalEntry,
-  type JournalQuery,
-  type SettlementJournal,
-  sequenceOf,
-} from './settlement-journal.ts'
+import type { ConfiguredEngine } from './engine-start.ts'
+import { engineTrouble } from './engine-trouble.ts'
+import type { Reconciliation } from './reconciliation.ts'
+import type { SettledAccount, SettlementCoordinator } from './settlement-coordinator.ts'
+import type { SettlementJournal } from './settlement-journal.ts'
 import { type RefusalKind, SettlementRefusal } from './settlement-refusal.ts'
+import { channelView, quantityView, reconciliationView, settlementView } from './settlement-views.ts'
 
+/** Rows of one page: read at once, while packets wait. */
 const PAGE_MAX = 1_000
-
-/** One settlement, for operators. Amounts are decimal strings. */
-export interface SettlementView {
-  id: string
-  direction: 'in' | 'out'
-  /** Undefined for a credit that stands in SUSPENSE. */
-  accountId: string | undefined
-  engine: string
-  assetCode: string
-  /** Units of the account; undefined for a credit in SUSPENSE. */
-  amount: string | undefined
-  assetScale: number | undefined
-  /** The same in the network's units. */
-  quantity: { amount: string; scale: number }
-  state: string
-  /** What made us settle; undefined for credits. */
-  cause: string | undefined
-  /** Who paid, in the network's terms; undefined for our own settlements. */
-  sender: string | undefined
-  reason: string | undefined
-  createdMs: number
-  updatedMs: number
-  cursor: string
-}
-
-export interface SettlementAccountView {
-  accountId: string
-  engine: string
-  threshold: string
-  settleTo: string
-  intervalMs: number | undefined
-  minAmount: string
-  maxAmount: string | undefined
-  /** By an operator. */
-  paused: { reason: string; sinceMs: number } | undefined
-  pausedByConfiguration: boolean
-  /** Settlements that have not ended, and their sum in units of the account. */
-  open: number
-  openAmount: string
-  /** When the oldest of them was planned, milliseconds since the epoch. */
-  openSinceMs: number | undefined
-  /** Received and too small to be booked yet. */
-  remainder: { amount: string; scale: number }
-  /** When a failed step is repeated, milliseconds since the epoch. */
-  retryAtMs: number | undefined
-}
+/** Each account costs three queries, some 0.1 ms. */
+const ACCOUNTS_PAGE_MAX = 200
+/** Of an operator's words in the journal. */
+const REASON_LENGTH_MAX = 500
 
 export interface SettlementServiceDeps {
   coordinator: SettlementCoordinator
   journal: SettlementJournal
   reconciliation: Reconciliation
+  /** Those of the configuration. */
+  engines(): readonly ConfiguredEngine[]
 }
 
 /** What operators see and do of settlements. Expected refusals are thrown as `ServiceError`. */
-export class Settlements {
+export class Settlements implements SettlementService {
   readonly #deps: SettlementServiceDeps
 
   constructor(deps: SettlementServiceDeps) {
     this.#deps = deps
   }
 
-  /** Newest first; `before` is the `cursor` of the last one of the page before. */
-  list(query: {
-    accountId?: string
-    direction?: 'in' | 'out'
-    before?: string
-    limit: number
-  }): SettlementView[] {
-    const { accountId, direction, limit } = query
-    if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) {
-      throw invalid('limit', `limit must be a whole number from 1 to ${PAGE_MAX}`)
-    }
-    const bounds: JournalQuery = { accountId, direction, limit, before: parseCursor(query.before) }
+  list(query: SettlementQuery): SettlementView[] {
+    checkLimit(query.limit, PAGE_MAX)
+    const bounds = { ...query, before: parseCursor(query.before) }
     return this.#deps.journal.page(bounds).map(settlementView)
   }
 
-  /** By the id of an outgoing settlement, or of a credit. */
   get(id: string): SettlementView | undefined {
     const { journal } = this.#deps
     const settlement = journal.outgoing.get(id)
@@ -104,31 +65,21 @@ export class Settlements {
     return credit === undefined ? undefined : settlementView({ direction: 'in', credit })
   }
 
-  accounts(): SettlementAccountView[] {
-    const { coordinator, journal } = this.#deps
-    return coordinator.settledAccounts.map(({ account, terms }) => {
-      const open = journal.outgoing.open(account.id)
-      const remainder = journal.credits.remainder(terms.engine, account)
-      return {
-        accountId: account.id,
-        engine: terms.engine,
-        threshold: terms.threshold.toString(),
-        settleTo: terms.settleTo.toString(),
-        intervalMs: terms.intervalMs,
-        minAmount: terms.minAmount.toString(),
-        maxAmount: terms.maxAmount?.toString(),
-        paused: journal.pauseOf(account.id),
-        pausedByConfiguration: terms.paused,
-        open: open.length,
-        openAmount: open.reduce((sum, order) => sum + order.amount, 0n).toString(),
-        openSinceMs: open[0]?.createdMs,
-        remainder: { amount: remainder.amount.toString(), scale: remainder.scale },
-        retryAtMs: coordinator.retryAtMs(account.id),
-      }
-    })
+  accounts({ offset, limit }: { offset: number; limit: number }): {
+    accounts: SettlementAccountView[]
+    total: number
+  } {
+    checkLimit(limit, ACCOUNTS_PAGE_MAX)
+    const { settledAccounts } = this.#deps.coordinator
+    const page = settledAccounts.slice(offset, offset + limit)
+    return { accounts: page.map((settled) => this.#accountView(settled)), total: settledAccounts.length }
   }
 
-  /** @param amount decimal string, units of the account; undefined: all that is above `settleTo` */
+  account(accountId: string): SettlementAccountView | undefined {
+    const settled = this.#deps.coordinator.settledAccount(accountId)
+    return settled === undefined ? undefined : this.#accountView(settled)
+  }
+
   async settleNow(accountId: string, amount: string | undefined): Promise<SettlementView[]> {
     const units = amount === undefined ? undefined : parseAmount('amount', amount)
     const planned = await refusing(() => this.#deps.coordinator.settleNow(accountId, units))
@@ -143,12 +94,31 @@ export class Settlements {
     await refusing(async () => this.#deps.coordinator.resume(accountId))
   }
 
-  reconcile(): Promise<ReconciliationReport> {
-    return this.#deps.reconciliation.check()
+  /**
+   * Ends an outgoing settlement that its engine cannot end: it lost its books, or refuses for ever. Dangerous: `paid`
+   * writes the amount off, `not-paid` gives it back to the balance, from where it is settled again.
+   * @param verdict.doubtful that the operator has made sure where the money moves: needed when the engine may have
+   * heard of the order
+   */
+  async abandon(id: string, verdict: OrderVerdict): Promise<SettlementView> {
+    const reason = verdict.reason.trim()
+    if (reason === '' || reason.length > REASON_LENGTH_MAX)
+      throw invalid('reason', `say in 1 to ${REASON_LENGTH_MAX} characters how you know`)
+    const said = { ...verdict, reason: `by an operator: ${reason}` }
+    await refusing(() => this.#deps.coordinator.abandon(id, said))
+    return this.get(id)!
   }
 
-  /** Gives a credit in SUSPENSE to an account. `engine` is needed only when two engines have the same credit id. */
-  async attribute(creditId: string, accountId: string, engine?: string): Promise<SettlementView> {
+  async reconcile(): Promise<ReconciliationView> {
+    return reconciliationView(await refusing(() => this.#deps.reconciliation.check()))
+  }
+
+  lastReconciliation(): ReconciliationView | undefined {
+    const { last } = this.#deps.reconciliation
+    return last === undefined ? undefined : reconciliationView(last)
+  }
+
+  async attribute(creditId: string, accountId: string, engine: string | undefined): Promise<SettlementView> {
     const { journal, coordinator } = this.#deps
     const credits = journal.credits
       .find(creditId)
@@ -157,53 +127,122 @@ export class Settlements {
     if (first === undefined) throw new ServiceError('RESOURCE_NOT_FOUND', `there is no credit ${creditId}`)
     if (credits.length > 1)
       throw invalid('engine', `several engines have a credit ${creditId}: name the engine`)
-    const credit = await refusing(() => coordinator.credits.attribute(first.engine, creditId, accountId))
-    coordinator.balanceChanged(accountId)
+    const credit = await refusing(() => coordinator.attribute(first.engine, creditId, accountId))
     return settlementView({ direction: 'in', credit })
   }
 
-  /** Channels of all engines, each with the engine it belongs to. */
-  channels(): (ChannelView & { engine: string })[] {
+  engines(): SettlementEngineView[] {
+    return this.#deps.engines().map((configured) => this.#engineView(configured))
+  }
+
+  async resumeEngine(name: string): Promise<SettlementEngineView> {
+    const configured = () => this.#deps.engines().find((engine) => engine.name === name)
+    if (configured() === undefined) throw new ServiceError('RESOURCE_NOT_FOUND', `there is no engine ${name}`)
+    const engine = this.#running(name)
+    if (engine.resume === undefined) {
+      throw new ServiceError('NOT_SUPPORTED', `the engine ${name} never halts: there is nothing to resume`)
+    }
+    await refusing(() => engine.resume!())
+    return this.#engineView(configured()!)
+  }
+
+  channels(): PaymentChannelView[] {
     return this.#deps.coordinator.engines.flatMap((engine) =>
-      engine.channels().map((channel) => ({ ...channel, engine: engine.name })),
+      channelsOf(engine).map((channel) => this.#channelView(channel, engine)),
     )
   }
 
-  async openChannel(accountId: string, deposit: string): Promise<ChannelView> {
+  channel(channelId: string): PaymentChannelView | undefined {
+    return this.channels().find(({ id }) => id === channelId)
+  }
+
+  async openChannel(accountId: string, deposit: string): Promise<PaymentChannelView> {
     const settled = this.#deps.coordinator.settledAccount(accountId)
     if (settled === undefined) {
       throw new ServiceError('RESOURCE_NOT_FOUND', `account "${accountId}" has no settlement configured`)
     }
-    const { engine: name } = settled.terms
-    const engine = this.#deps.coordinator.engine(name)
-    if (engine === undefined)
-      throw new ServiceError('SERVICE_UNAVAILABLE', `the engine ${name} is not running`)
+    const engine = this.#running(settled.terms.engine)
     const amount = parseAmount('deposit', deposit)
-    return await refusing(() => operationsOf(engine).open(accountId, amount))
+    return this.#channelView(await operating(() => operationsOf(engine).open(accountId, amount)), engine)
   }
 
-  async topUpChannel(channelId: string, amount: string): Promise<ChannelView> {
+  async topUpChannel(channelId: string, amount: string): Promise<PaymentChannelView> {
     const units = parseAmount('amount', amount)
     return await this.#operate(channelId, (operations) => operations.topUp(channelId, units))
   }
 
-  async claimChannel(channelId: string): Promise<ChannelView> {
+  async claimChannel(channelId: string): Promise<PaymentChannelView> {
     return await this.#operate(channelId, (operations) => operations.claim(channelId))
   }
 
-  async closeChannel(channelId: string): Promise<ChannelView> {
+  async closeChannel(channelId: string): Promise<PaymentChannelView> {
     return await this.#operate(channelId, (operations) => operations.close(channelId))
   }
 
   async #operate(
     channelId: string,
     action: (operations: ChannelOperations) => Promise<ChannelView>,
-  ): Promise<ChannelView> {
+  ): Promise<PaymentChannelView> {
     const engine = this.#deps.coordinator.engines.find((candidate) =>
-      candidate.channels().some(({ id }) => id === channelId),
+      channelsOf(candidate).some(({ id }) => id === channelId),
     )
     if (engine === undefined) throw new ServiceError('RESOURCE_NOT_FOUND', `there is no channel ${channelId}`)
-    return await refusing(() => action(operationsOf(engine)))
+    return this.#channelView(await operating(() => action(operationsOf(engine))), engine)
+  }
+
+  #running(name: string): SettlementEngine {
+    const engine = this.#deps.coordinator.engine(name)
+    if (engine !== undefined) return engine
+    throw new ServiceError('SERVICE_UNAVAILABLE', `the engine ${name} is not running`)
+  }
+
+  #engineView({ lastError, name, sinceMs, type }: ConfiguredEngine): SettlementEngineView {
+    const { coordinator, journal } = this.#deps
+    const engine = coordinator.engine(name)
+    const channels = engine === undefined ? [] : channelsOf(engine)
+    return {
+      name,
+      type,
+      running: engine !== undefined,
+      sinceMs,
+      lastError,
+      trouble: engine === undefined ? undefined : engineTrouble(engine),
+      accounts: coordinator.settledAccounts.filter(({ terms }) => terms.engine === name).length,
+      ...journal.waiting(name),
+      channels: channels.filter(({ state }) => state !== 'closed').length,
+    }
+  }
+
+  #accountView({ account, terms }: SettledAccount): SettlementAccountView {
+    const { coordinator, journal } = this.#deps
+    const { id, assetCode, assetScale } = account
+    const engine = coordinator.engine(terms.engine)
+    const open = journal.outgoing.open(id)
+    return {
+      accountId: id,
+      engine: terms.engine,
+      engineRunning: engine !== undefined,
+      assetCode,
+      assetScale,
+      engineScale: engine === undefined ? undefined : scaleOf(engine, id),
+      threshold: terms.threshold.toString(),
+      settleTo: terms.settleTo.toString(),
+      intervalMs: terms.intervalMs,
+      minAmount: terms.minAmount.toString(),
+      maxAmount: terms.maxAmount?.toString(),
+      paused: journal.pauseOf(id),
+      pausedByConfiguration: terms.paused,
+      open: open.length,
+      openAmount: open.reduce((sum, order) => sum + order.amount, 0n).toString(),
+      openSinceMs: open[0]?.createdMs,
+      remainder: quantityView(journal.credits.remainder(terms.engine, account)),
+      retryAtMs: coordinator.retryAtMs(id),
+    }
+  }
+
+  #channelView(channel: ChannelView, engine: SettlementEngine): PaymentChannelView {
+    const settled = this.#deps.coordinator.settledAccount(channel.accountId)
+    return channelView(channel, { engine: engine.name, assetCode: settled?.account.assetCode })
   }
 }
 
@@ -222,6 +261,12 @@ async function refusing<T>(action: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof SettlementRefusal) throw new ServiceError(CODES[error.kind], error.message)
     if (error instanceof EngineUnavailableError) throw new ServiceError('SERVICE_UNAVAILABLE', error.message)
+    if (error instanceof ResumeRefusedError) throw new ServiceError('CONFLICT', error.message)
+    if (error instanceof CreditConflictError) throw new ServiceError('CONFLICT', error.message)
+    if (error instanceof LedgerUnavailableError) {
+      const message = 'the ledger does not answer now; what was stored is carried on with by itself'
+      throw new ServiceError('SERVICE_UNAVAILABLE', message)
+    }
     if (error instanceof EngineConfigError) {
       throw new ServiceError('VALIDATION_ERROR', error.message, [
         { field: `settlement.options.${error.path}`, message: error.message },
@@ -231,9 +276,46 @@ async function refusing<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
+/** As {@link refusing}, for `ChannelOperations`. */
+async function operating<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await refusing(action)
+  } catch (error) {
+    if (error instanceof RangeError) throw new ServiceError('CONFLICT', error.message)
+    if (error instanceof PeerMessageError) {
+      throw new ServiceError('SERVICE_UNAVAILABLE', `the peer gave no good answer: ${error.message}`)
+    }
+    throw error
+  }
+}
+
+/** An engine that is just started may not have heard of the account yet. */
+function scaleOf(engine: SettlementEngine, accountId: string): number | undefined {
+  try {
+    return engine.scaleOf(accountId)
+  } catch {
+    return undefined
+  }
+}
+
+/** An engine that is just being stopped or started shows none. */
+function channelsOf(engine: SettlementEngine): readonly ChannelView[] {
+  try {
+    return engine.channels()
+  } catch (error) {
+    if (error instanceof EngineUnavailableError) return []
+    throw error
+  }
+}
+
 function operationsOf(engine: SettlementEngine): ChannelOperations {
   if (engine.operations !== undefined) return engine.operations
   throw new SettlementRefusal('unsupported', `the engine ${engine.name} has no channels to operate`)
+}
+
+function checkLimit(limit: number, max: number): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= max) return
+  throw invalid('limit', `limit must be a whole number from 1 to ${max}`)
 }
 
 function parseAmount(field: string, text: string): bigint {
@@ -249,62 +331,4 @@ function parseCursor(text: string | undefined): number | undefined {
 
 function invalid(field: string, message: string): ServiceError {
   return new ServiceError('VALIDATION_ERROR', message, [{ field, message }])
-}
-
-function settlementView(entry: JournalEntry): SettlementView {
-  const cursor = sequenceOf(entry).toString()
-  return entry.direction === 'out'
-    ? { ...outgoingView(entry.settlement), cursor }
-    : { ...creditView(entry.credit), cursor }
-}
-
-function outgoingView(settlement: OutgoingSettlement): Omit<SettlementView, 'cursor'> {
-  const { id, accountId, engine, assetCode, assetScale, state, cause, reason, createdMs, updatedMs } =
-    settlement
-  const quantity = quantityView(settlement.quantity)
-  const amount = settlement.amount.toString()
-  const direction = 'out'
-  return {
-    id,
-    direction,
-    accountId,
-    engine,
-    assetCode,
-    amount,
-    assetScale,
-    quantity,
-    state,
-    cause,
-    sender: undefined,
-    reason,
-    createdMs,
-    updatedMs,
-  }
-}
-
-function creditView(credit: ReceivedCredit): Omit<SettlementView, 'cursor'> {
-  const { id, accountId, engine, assetCode, booked, sender, state, reason, createdMs, updatedMs } = credit
-  return {
-    id,
-    direction: 'in',
-    accountId,
-    engine,
-    assetCode,
-    amount: booked?.amount.toString(),
-    assetScale: booked?.scale,
-    quantity: quantityView(credit.quantity),
-    state,
-    cause: undefined,
-    sender,
-    reason,
-    createdMs,
-    updatedMs,
-  }
-}
-
-function quantityView({ amount, scale }: { amount: bigint; scale: number }): {
-  amount: string
-  scale: number
-} {
-  return { amount: amount.toString(), scale }
 }

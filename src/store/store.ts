@@ -77,6 +77,12 @@ const MIGRATIONS: readonly string[] = [
      reason TEXT NOT NULL,
      since_ms INTEGER NOT NULL
    ) STRICT;`,
+  `CREATE INDEX settlement_credits_suspended ON settlement_credits (engine, sequence) WHERE state = 'suspended';`,
+  // Operators list settlements by state and by account, newest first, while packets flow.
+  `CREATE INDEX settlements_out_state ON settlements_out (state, sequence);
+   CREATE INDEX settlements_out_account_state ON settlements_out (account_id, state, sequence);
+   CREATE INDEX settlement_credits_state ON settlement_credits (state, sequence);
+   CREATE INDEX settlement_credits_account_state ON settlement_credits (account_id, state, sequence);`,
 ]
 
 /** Milliseconds a write waits for another process that holds the file. */

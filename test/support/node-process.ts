@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { mintToken } from '../../src/admin/operator-token.ts'
+import { SCOPES, type Scope } from '../../src/admin/scopes.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { freePort } from './free-port.ts'
 import { waitFor } from './wait-for.ts'
@@ -150,8 +152,9 @@ export class NodeProcess {
   async admin<T>(method: string, path: string, body?: unknown): Promise<T> {
     const token = await mintToken({
       keys: [Buffer.from(ADMIN_KEY)],
-      subject: 'test',
-      scopes: ['admin:read', 'admin:write', 'payments:read', 'payments:write'],
+      // Someone else each time: tests ask more often than one operator may.
+      subject: randomUUID(),
+      scopes: Object.keys(SCOPES) as Scope[],
       ttlSeconds: 300,
       clock: systemClock,
     })

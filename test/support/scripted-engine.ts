@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import {
+  type ChannelOperations,
   type ChannelView,
   type EngineAccount,
   EngineConfigError,
@@ -67,7 +68,7 @@ export interface ScriptedEngineDeps {
  */
 export class ScriptedEngine implements SettlementEngine {
   readonly name: string
-  readonly operations = undefined
+  operations: ChannelOperations | undefined = undefined
   readonly #options: Required<ScriptedEngineOptions>
   readonly #host: EngineHost
   readonly #point: (name: string) => void

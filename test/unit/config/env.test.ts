@@ -63,7 +63,7 @@ describe('environment variables', () => {
     ],
     [
       { CAUSEWAY__: '1' },
-      '(CAUSEWAY__): the configuration has no key "". Known there: node, plugins, peers, routes, rates, ledger, accounts, spsp, admin, logging',
+      '(CAUSEWAY__): the configuration has no key "". Known there: node, plugins, peers, routes, rates, ledger, settlement, accounts, spsp, admin, logging',
     ],
     [
       { CAUSEWAY__PEERS__NOBODY__SPREAD: '0' },

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { checkPlugins } from '../../../src/cli/check-plugins.ts'
+import { checkParts } from '../../../src/cli/check-parts.ts'
 import { generateToken } from '../../../src/config/generate-token.ts'
 import { loadConfiguration } from '../../../src/config/load.ts'
 import { renderSample } from '../../../src/config/render-sample.ts'
@@ -18,11 +18,14 @@ function loadExample(name: string) {
     (match) => match[1]!,
   )
   const file = join(temporaryDirectory(), 'secrets.yaml')
-  const lines = [...new Set(names)].map((secret) => `${secret}: "${generateToken()}"\n`)
+  const lines = [...new Set(names)].map((secret) => `${secret}: "${secretValue(secret)}"\n`)
   writeFileSync(file, lines.join(''), { mode: 0o600 })
   const flags = [`node.secretsFile=${file}`]
   return loadConfiguration({ path, env: {}, flags, workingDirectory: process.cwd() })
 }
+
+const secretValue = (secret: string) =>
+  secret.endsWith('-url') ? 'https://node.example/v1' : generateToken()
 
 describe('the examples', () => {
   it('are the ones the documentation names', () => {
@@ -31,6 +34,7 @@ describe('the examples', () => {
       'multi-asset.yaml',
       'production.yaml',
       'sample.yaml',
+      'settlement-evm.yaml',
       'single-peer.yaml',
     ])
   })
@@ -43,8 +47,8 @@ describe('the examples', () => {
     expect(readFileSync(join(DIRECTORY, name), 'utf8')).toMatch(/^# /)
   })
 
-  it.each(EXAMPLES)('name plugin options that the plugins take: %s', async (name) => {
-    expect(await checkPlugins(loadExample(name))).toEqual([])
+  it.each(EXAMPLES)('name options that plugins and engines take: %s', async (name) => {
+    expect(await checkParts(loadExample(name))).toEqual([])
   })
 })
 
@@ -64,6 +68,7 @@ describe('the sample', () => {
       'routes',
       'rates',
       'ledger',
+      'settlement',
       'accounts',
       'spsp',
       'admin',

@@ -145,7 +145,7 @@ describe('a mistake in the configuration', () => {
     ['nod: {}', 'nod (line 4): there is no such key. Did you mean "node"?'],
     [
       'xyzzy: 1',
-      'xyzzy (line 4): there is no such key. Known here: node, plugins, peers, routes, rates, ledger, accounts, spsp, admin, logging',
+      'xyzzy (line 4): there is no such key. Known here: node, plugins, peers, routes, rates, ledger, settlement, accounts, spsp, admin, logging',
     ],
     ['admin: { prot: 1 }', 'admin.prot (line 4): there is no such key. Did you mean "port"?'],
     [

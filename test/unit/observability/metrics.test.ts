@@ -112,3 +112,27 @@ it('makes one page for scrapes that come at the same time', async () => {
   await Promise.all([metrics.expose(), metrics.expose(), metrics.expose()])
   expect(reads).toBe(2)
 })
+
+it('tells of each engine whether it is up, asked at every scrape', async () => {
+  const { metrics, scrape } = setUp()
+  const name = 'causeway_settlement_engine_up'
+  expect((await scrape()).get(name)?.samples).toEqual([])
+  const down = new Set(['remote'])
+  metrics.settlementState.watch({
+    engines: ['evm', 'remote'],
+    isUp: (engine) => !down.has(engine),
+    waiting: () => ({ open: 0, openSinceMs: undefined, suspended: 0 }),
+    alarms: {},
+  })
+  const up = async () =>
+    (await scrape()).get(name)?.samples.map(({ labels, value }) => [labels.engine, value])
+  expect(await up()).toEqual([
+    ['evm', 1],
+    ['remote', 0],
+  ])
+  down.add('evm').delete('remote')
+  expect(await up()).toEqual([
+    ['evm', 0],
+    ['remote', 1],
+  ])
+})

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { LedgerAccount, SettlementEntry } from '../../../src/ledger/ledger.ts'
 import { LedgerFaultError, LedgerUnavailableError } from '../../../src/ledger/ledger-store.ts'
+import { EngineConfigError } from '../../../src/settlement/engine.ts'
 import type { OutgoingSettlement } from '../../../src/settlement/outgoing-journal.ts'
 import type { SettlementLedger } from '../../../src/settlement/settlement-ledger.ts'
 import { SettlementRefusal } from '../../../src/settlement/settlement-refusal.ts'
@@ -193,6 +194,33 @@ describe('a pause', () => {
 })
 
 describe('an engine in trouble', () => {
+  it('costs its channel gauges only when it cannot tell its channels', async () => {
+    account = await books.account(9, 1_000n)
+    await rig.start([{ account }])
+    rig.engine.channels = () => {
+      throw new Error('broken books')
+    }
+    await rig.pass(60_000)
+    await rig.engine.carryOut()
+    await rig.run()
+    expect(orders()[0]?.state).toBe('settled')
+  })
+
+  it('serves the others when it does not take an account, which raises an alarm', async () => {
+    account = await books.account(9, 1_000n)
+    const refused = await books.account(9, 1_000n)
+    const open = rig.engine.openAccount.bind(rig.engine)
+    rig.engine.openAccount = async (one) => {
+      if (one.id === refused.id) throw new EngineConfigError('mode', 'there is no such mode')
+      await open(one)
+    }
+    await rig.start([{ account }, { account: refused }])
+    await rig.engine.carryOut()
+    await rig.run()
+    expect(orders()[0]?.state).toBe('settled')
+    expect(rig.alarms.counts.account).toBe(1)
+  })
+
   it('is asked again with the same id, ever more seldom, at last once an hour', async () => {
     account = await books.account(9, 1_000n)
     rig.engine.unreachable = true
@@ -292,6 +320,25 @@ describe('an engine in trouble', () => {
     await expect(rig.coordinator.host('other').settled(order!.id)).rejects.toThrow(/unknown/)
     expect(rig.alarms.counts.contradiction).toBe(3)
     expect((await books.booked(account)).balance).toBe(100n)
+  })
+})
+
+describe('an engine that asks for its orders', () => {
+  it('is told what it carried out, what it has, and what it may have', async () => {
+    await owing(1_000n)
+    const host = rig.coordinator.host('scripted')
+    const [order] = orders()
+    const { id, quantity } = order!
+    const asked = { id, accountId: account.id, quantity }
+    expect(await host.orders(account.id)).toMatchObject({
+      settled: { amount: 0n },
+      open: [asked],
+      offered: [],
+    })
+    expect(await rig.coordinator.host('other').orders(account.id)).toMatchObject({ open: [], offered: [] })
+    await host.settled(id)
+    await rig.run()
+    expect(await host.orders(account.id)).toEqual({ settled: quantity, open: [], offered: [] })
   })
 })
 

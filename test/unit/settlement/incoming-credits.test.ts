@@ -158,3 +158,22 @@ describe('credits of nobody known', () => {
     expect([await balance(), await balance(other)]).toEqual([5n, 0n])
   })
 })
+
+describe('an engine that asks what was credited', () => {
+  it('is told the sum of its own credits by the beginning of their ids, whatever became of them', async () => {
+    const channel = books.unique('evm:1:0xab')
+    await host.credit(credit(500n, 6, { id: `${channel}:500` }))
+    await host.credit(credit(7n, 9, { id: `${channel}:507` }))
+    await host.credit(credit(1_000n, 6, { id: `${channel}:x`, accountId: undefined }))
+    await host.credit(credit(90n, 6, { id: `${channel}_:90` }))
+    await rig.coordinator.host('other').credit(credit(600n, 6, { id: `${channel}:600` }))
+    expect(await host.credited(`${channel}:`)).toEqual({ amount: 1_500_007n, scale: 9 })
+    expect(await host.credited('evm:2:')).toEqual({ amount: 0n, scale: 0 })
+  })
+
+  it('is not told anything while settlement does not run', async () => {
+    await rig.stop()
+    await expect(host.credited('evm:')).rejects.toThrow('not running')
+    await expect(host.orders(account.id)).rejects.toThrow('not running')
+  })
+})

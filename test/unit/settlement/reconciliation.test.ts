@@ -10,6 +10,7 @@ let rig: SettlementRig
 let account: LedgerAccount
 let reconciliation: Reconciliation
 let metric: bigint | undefined
+let unchecked: number | undefined
 
 beforeEach(async () => {
   metric = undefined
@@ -27,7 +28,10 @@ beforeEach(async () => {
       clock: rig.clock,
       logger: silentLogger,
       alarms: rig.alarms,
-      difference: (_, amount) => {
+      unchecked: (_, count) => {
+        unchecked = count
+      },
+      difference: (_engine, _token, amount) => {
         metric = amount
       },
     },
@@ -117,9 +121,13 @@ describe('reconciliation', () => {
         logger: silentLogger,
         alarms: rig.alarms,
         difference: () => undefined,
+        unchecked: (_, count) => {
+          unchecked = count
+        },
       },
     )
     expect((await lost.check()).unchecked).toMatchObject([{ accountId: account.id }])
+    expect(unchecked).toBe(1)
   })
 
   it('does not take for a difference what is gone at the second look', async () => {

@@ -42,9 +42,10 @@ beforeEach(async () => {
       logger: silentLogger,
       alarms,
       difference: () => undefined,
+      unchecked: () => undefined,
     },
   )
-  service = new Settlements({ coordinator, journal, reconciliation })
+  service = new Settlements({ coordinator, journal, reconciliation, engines: () => [] })
 })
 
 afterEach(async () => {
@@ -88,19 +89,31 @@ describe('settlements for operators', () => {
     expect(service.get(stray)).toMatchObject({ state: 'suspended', sender: 'r123' })
     expect(service.get(newest!.id)).toEqual(newest)
     expect(service.get('unheard-of')).toBeUndefined()
-    expect(await service.attribute(stray, account.id)).toMatchObject({ state: 'booked', amount: '5' })
+    expect(service.list({ limit: 10, state: 'suspended' })).toEqual([second])
+    expect(service.list({ limit: 10, state: 'refused' })).toEqual([])
+    expect(await service.attribute(stray, account.id, undefined)).toMatchObject({
+      state: 'booked',
+      amount: '5',
+    })
+    expect(service.list({ limit: 10, state: 'suspended' })).toEqual([])
   })
 
   it('can be paused and resumed, and seen per account', async () => {
     await service.pause(account.id, 'maintenance')
-    expect(service.accounts()).toMatchObject([
-      { accountId: account.id, threshold: '1000', paused: { reason: 'maintenance' }, open: 0 },
-    ])
+    expect(service.accounts({ offset: 0, limit: 10 })).toMatchObject({
+      accounts: [{ accountId: account.id, threshold: '1000', paused: { reason: 'maintenance' }, open: 0 }],
+      total: 1,
+    })
+    expect(service.accounts({ offset: 1, limit: 10 })).toEqual({ accounts: [], total: 1 })
+    expect(service.account('nobody')).toBeUndefined()
     expect(await code(() => service.settleNow(account.id, undefined))).toBe('CONFLICT')
     await service.resume(account.id)
-    expect(service.accounts()[0]?.paused).toBeUndefined()
+    expect(service.account(account.id)?.paused).toBeUndefined()
     expect((await service.settleNow(account.id, undefined)).map(({ amount }) => amount)).toEqual(['500'])
-    expect((await service.reconcile()).discrepancies).toEqual([])
+    expect(service.lastReconciliation()).toBeUndefined()
+    const report = await service.reconcile()
+    expect(report).toMatchObject({ accountsChecked: 1, discrepancies: [], unchecked: [] })
+    expect(service.lastReconciliation()).toEqual(report)
   })
 
   it('refuse what cannot be done with a code', async () => {
@@ -111,7 +124,7 @@ describe('settlements for operators', () => {
     }
     expect(await code(() => service.settleNow('nobody', '1'))).toBe('RESOURCE_NOT_FOUND')
     expect(await code(() => service.pause('nobody', 'x'))).toBe('RESOURCE_NOT_FOUND')
-    expect(await code(() => service.attribute('nothing', account.id))).toBe('RESOURCE_NOT_FOUND')
+    expect(await code(() => service.attribute('nothing', account.id, undefined))).toBe('RESOURCE_NOT_FOUND')
     expect(await code(() => service.openChannel('nobody', '1'))).toBe('RESOURCE_NOT_FOUND')
     expect(await code(() => service.openChannel(account.id, '1'))).toBe('NOT_SUPPORTED')
     expect(await code(() => service.claimChannel('nothing'))).toBe('RESOURCE_NOT_FOUND')
@@ -121,7 +134,9 @@ describe('settlements for operators', () => {
   it('show channels and count what happens to them', async () => {
     rig.engine.channelViews = [CHANNEL]
     await rig.pass(10_000)
-    expect(service.channels()).toEqual([{ ...CHANNEL, engine: 'scripted' }])
+    const view = { deposit: '100', claimed: '0', unclaimed: '10', assetCode: undefined, engine: 'scripted' }
+    expect(service.channels()).toEqual([{ ...CHANNEL, ...view }])
+    expect(service.channel('channel-1')).toEqual(service.channels()[0])
     expect(await code(() => service.closeChannel('channel-1'))).toBe('NOT_SUPPORTED')
     rig.metrics.events = []
     rig.engine.channelViews = [{ ...CHANNEL, deposit: 150n, state: 'disputed' }]
