@@ -10,7 +10,6 @@ import { adminKeys } from './config/admin-keys.ts'
 import type { LoadedConfiguration } from './config/load.ts'
 import { redact } from './config/redact.ts'
 import type { RunNode, RunOptions } from './config/run-options.ts'
-import { peerSchema } from './config/schema.ts'
 import type { Account } from './forwarding/account.ts'
 import { Forwarder } from './forwarding/forwarder.ts'
 import { NodeAddress } from './forwarding/node-address.ts'
@@ -20,6 +19,8 @@ import { createNodeStats } from './forwarding/stats.ts'
 import { createLedger } from './ledger/create-ledger.ts'
 import type { Ledger } from './ledger/ledger.ts'
 import { systemClock } from './lib/clock.ts'
+import { addConfigured } from './node/add-configured.ts'
+import { metricsSources } from './node/metrics-sources.ts'
 import { NodeSettlement } from './node/node-settlement.ts'
 import { HealthProber } from './observability/health-prober.ts'
 import { createLogger, type NodeLogger } from './observability/logger.ts'
@@ -97,8 +98,8 @@ class Node {
   readonly #plugins
   readonly #registry: PeerRegistry
   readonly #ildcp
-  readonly #metrics
-  readonly #prober
+  readonly #metrics: Metrics
+  readonly #prober: HealthProber
   readonly #settlement: NodeSettlement
   readonly #payments
   readonly #spsp: SpspServer | undefined
@@ -166,7 +167,17 @@ class Node {
     })
     this.#metrics = new Metrics(
       { version: packageVersion, nodeId: config.node.id },
-      { sources: this.#metricsSources(), clock, logger },
+      {
+        sources: metricsSources({
+          stats: this.#stats,
+          accounts: () => this.#registry.list().map(({ account }) => account),
+          ledger: this.#ledger,
+          rates: this.#rates,
+          ready: () => this.#prober.ready(),
+        }),
+        clock,
+        logger,
+      },
     )
     const sla = new SlaWindow({ stats: this.#stats, settlements: this.#metrics.settlement.counts, clock })
     this.#prober = new HealthProber(
@@ -240,9 +251,12 @@ class Node {
     await this.#ledger.start()
     await this.#rates.start()
     this.#address.set(config.node.ilpAddress)
-    await this.#addPeers()
-    for (const account of config.accounts) await this.#registry.add(localSettings(account), 'local')
-    this.#addRoutes()
+    await addConfigured(config, {
+      registry: this.#registry,
+      routes: this.#routes,
+      store: this.#peerStore,
+      logger: this.#logger,
+    })
     await this.#settlement.start()
     // Only now: whoever connects finds its account and every route.
     await this.#registry.start()
@@ -303,30 +317,6 @@ class Node {
     }
   }
 
-  /** Peers of the file, then what operators changed; a change by an operator wins. */
-  async #addPeers(): Promise<void> {
-    const stored = new Map(this.#peerStore.peers().map((peer) => [peer.id, peer]))
-    for (const peer of this.#loaded.config.peers) {
-      const changed = stored.get(peer.id)
-      stored.delete(peer.id)
-      if (changed !== undefined) {
-        this.#logger.info('settings from the admin API win over the file', { accountId: peer.id })
-      }
-      await this.#registry.add(changed === undefined ? peer : peerSchema.parse(changed), 'config')
-    }
-    for (const peer of stored.values()) await this.#registry.add(peerSchema.parse(peer), 'admin')
-  }
-
-  #addRoutes(): void {
-    const put = (prefix: string, peerId: string, source: 'config' | 'admin') => {
-      const peer = this.#registry.get(peerId)
-      if (peer === undefined) this.#logger.warn('route to a peer that is gone', { prefix, peerId })
-      else this.#routes.put(prefix, peer.account, source)
-    }
-    for (const route of this.#loaded.config.routes) put(route.prefix, route.peer, 'config')
-    for (const route of this.#peerStore.routes()) put(route.prefix, route.peerId, 'admin')
-  }
-
   #linkOptions(peerId: string, link: Record<string, unknown> & { plugin: string }): Record<string, unknown> {
     const { plugin, ...options } = link
     if (plugin === 'local') return { endpoint: this.#endpoint(peerId) }
@@ -373,7 +363,13 @@ class Node {
     const registry = this.#registry
     return {
       node: { info: () => this.#info() },
-      peers: new Peers({ registry, store, address: this.#address, pluginNames: plugins }),
+      peers: new Peers({
+        registry,
+        store,
+        address: this.#address,
+        pluginNames: plugins,
+        changes: this.#changes,
+      }),
       routes: new Routes({ book: this.#routes, table: this.#table, registry, store }),
       rates: new Rates(this.#rates),
       accounts: new Accounts({ ledger: this.#ledger, registry }),
@@ -429,24 +425,5 @@ class Node {
       .list()
       .filter(({ account }) => account.relation === 'parent' || account.relation === 'peer')
     return { connected: counted.filter(({ account }) => account.connected).length, total: counted.length }
-  }
-
-  #metricsSources(): ConstructorParameters<typeof Metrics>[1]['sources'] {
-    const accounts = () => this.#registry.list().map(({ account }) => account)
-    return {
-      stats: this.#stats,
-      accounts: () => accounts().map((account) => account.ledger),
-      traffic: () =>
-        accounts().map((account) => ({
-          accountId: account.id,
-          assetCode: account.asset.code,
-          credited: BigInt(account.credited),
-          debited: BigInt(account.debited),
-        })),
-      peers: accounts,
-      ledger: this.#ledger,
-      rates: () => this.#rates.status(),
-      ready: () => this.#prober.ready(),
-    }
   }
 }

@@ -9,6 +9,7 @@
  * - `wrong-code`: a contract's code is not the expected one
  * - `lagging`: the node does not know blocks that were seen already
  * - `reorg`: a block that counted as final is no longer part of the chain
+ * - `not-final`: it is not known yet what stays on the chain
  * - `stopped`: this side is stopping
  */
 export type ChainErrorCode =
@@ -22,6 +23,7 @@ export type ChainErrorCode =
   | 'wrong-code'
   | 'lagging'
   | 'reorg'
+  | 'not-final'
   | 'stopped'
 
 /** A question to the chain got no usable answer. Nothing was changed by it here; what a node did is unknown. */

@@ -4,6 +4,7 @@ import type { Chain } from './chain.ts'
 import { ChainError } from './chain-error.ts'
 import { type Heads, isCanonical } from './finality.ts'
 import type { NonceAllocator } from './nonce-allocator.ts'
+import type { OpenTx } from './tx-intent.ts'
 import { findUsedNonce } from './used-nonce.ts'
 
 export interface ForeignWatchDeps {
@@ -69,16 +70,23 @@ export class ForeignWatch {
   /**
    * An operator has made sure that nothing else uses the key any more: goes on behind what the chain shows.
    * @param used the key's transaction count in the newest block
+   * @param open what was signed here and is not final
    * @returns whether there was anything to resume
-   * @throws ChainError `bad-answer` when no node shows the last of them
+   * @throws ChainError `bad-answer` when no node shows the last of them; `not-final` while one of ours may still land
    */
-  async resume(used: number, latest: Heads['latest']): Promise<boolean> {
+  async resume(used: number, latest: Heads['latest'], open: readonly OpenTx[]): Promise<boolean> {
     const { chain, nonces } = this.#deps
     if (used < nonces.first && nonces.next === nonces.first) {
       nonces.restart(used)
       return true
     }
     if (nonces.halted === undefined && used <= nonces.next) return false
+    for (const tx of open) {
+      // Until it is final, every look at it finds the foreign transaction anew, and halts.
+      if (tx.nonce < used && !(await this.#isMined(tx))) {
+        throw new ChainError('not-final', `what used nonce ${tx.nonce} is not final yet`)
+      }
+    }
     // Beginning above the chain's true count would leave a gap that nothing passes.
     const isShown =
       used <= nonces.next ||
@@ -86,5 +94,13 @@ export class ForeignWatch {
     if (!isShown) throw new ChainError('bad-answer', `no node shows nonce ${used - 1} of ${this.#address}`)
     nonces.resume(used)
     return true
+  }
+
+  /** By one of the attempts that were signed here. */
+  async #isMined({ attempts }: OpenTx): Promise<boolean> {
+    for (const { hash } of attempts) {
+      if ((await this.#deps.chain.receipt(hash)) !== undefined) return true
+    }
+    return false
   }
 }

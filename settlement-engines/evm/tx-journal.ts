@@ -77,7 +77,8 @@ export class TxJournal {
   /** Purposes that have no nonce: the urgent ones, then the others, oldest first. */
   queued(limit: number): QueuedIntent[] {
     return this.#rows(
-      `SELECT * FROM intents WHERE chain_id = ? AND address = ? AND state = 'queued'
+      // The index is of what is not done: it has to be said in those words.
+      `SELECT * FROM intents WHERE chain_id = ? AND address = ? AND state = 'queued' AND state <> 'done'
        ORDER BY urgency = 'urgent' DESC, created_ms, rowid LIMIT ?`,
       ...[this.#chainId, this.#address, limit],
     ).map(toIntent)

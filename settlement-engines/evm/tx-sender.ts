@@ -177,14 +177,18 @@ export class TxSender {
   /**
    * For an operator who has made sure that nothing else uses the key any more.
    * @returns whether there was anything to resume
-   * @throws ChainError `bad-answer` when the count that a node tells cannot be shown to be right
+   * @throws ChainError `bad-answer` when the count that a node tells cannot be shown to be right; `not-final` when
+   * something signed here lost its nonce, and that is not final
    */
   async resume(): Promise<boolean> {
-    const { chain, key } = this.#deps
-    const { latest } = await readHeads(chain, this.#options.finality)
-    const used = await chain.transactionCount(key.address, 'latest')
-    if (!(await this.#watch.resume(used, latest))) return false
-    this.#alarms.reset()
+    // A round goes by what was true when it began, and would halt again.
+    while (this.#running !== undefined) await this.#running
+    const resuming = this.#resume()
+    const done = () => {
+      this.#running = undefined
+    }
+    this.#running = resuming.then(done, done)
+    if (!(await resuming)) return false
     this.wake()
     return true
   }
@@ -257,6 +261,15 @@ export class TxSender {
     this.#timer.unref()
   }
 
+  async #resume(): Promise<boolean> {
+    const { chain, key } = this.#deps
+    const { latest } = await readHeads(chain, this.#options.finality)
+    const used = await chain.transactionCount(key.address, 'latest')
+    if (!(await this.#watch.resume(used, latest, this.#journal.open()))) return false
+    this.#alarms.reset()
+    return true
+  }
+
   async #round(): Promise<void> {
     const view = await this.#look()
     if (!(await this.#watch.check(view))) view.isDoubtful = true
@@ -293,8 +306,8 @@ export class TxSender {
   async #look(): Promise<RoundView> {
     const { chain, key } = this.#deps
     const heads = await readHeads(chain, this.#options.finality)
-    const used = await chain.transactionCount(key.address, 'latest')
     this.#checkHead(heads.latest.number)
+    const used = await chain.transactionCount(key.address, 'latest')
     return { ...heads, used, market: undefined, isDoubtful: false }
   }
 

@@ -197,6 +197,11 @@ export interface SettlementService {
    * stored it; the settlement's state shows the rest.
    */
   abandon(id: string, verdict: SettlementVerdict): Promise<SettlementView>
+  /**
+   * Goes on although ledger and journal of an engine do not agree, as the ledger has it. For good.
+   * @throws ServiceError when the amount is not the difference of this moment: nothing was changed
+   */
+  acceptDifference(engine: string, acceptance: DifferenceAcceptance): Promise<AcceptedDifferenceView>
   /** Compares ledger, journal and engines now. Changes nothing. */
   reconcile(): Promise<ReconciliationView>
   /** What the last comparison since the start found. */
@@ -254,6 +259,29 @@ export interface SettlementVerdict {
   doubtful: boolean
 }
 
+export interface DifferenceAcceptance {
+  assetCode: string
+  /** Needed only when several scales of the asset differ. */
+  assetScale: number | undefined
+  /** The difference exactly as it is shown: a whole number, perhaps below 0. */
+  amount: string
+  reason: string
+}
+
+/** A difference that counts from now on as if the journal had it. Units of the asset at `assetScale`, perhaps below 0. */
+export interface AcceptedDifferenceView {
+  engine: string
+  assetCode: string
+  assetScale: number
+  /** `paid` less `received`. */
+  amount: string
+  /** How far the ledger was above the journal: in what was paid to peers or is held for it; in what they paid. */
+  paid: string
+  received: string
+  reason: string
+  acceptedMs: number
+}
+
 export interface SettlementView {
   id: string
   direction: 'in' | 'out'
@@ -294,6 +322,8 @@ export interface SettlementAccountView {
   /** By an operator. */
   paused: { reason: string; sinceMs: number } | undefined
   pausedByConfiguration: boolean
+  /** Why nothing is planned or handed over for any account of its engine; undefined when it is. */
+  shutReason: string | undefined
   /** Settlements that have not ended, and their sum in units of the account. */
   open: number
   openAmount: string

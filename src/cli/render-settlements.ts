@@ -92,15 +92,17 @@ export function renderSettlementAccount(account: SettlementAccountView): string 
     ['maximum', maxAmount === undefined ? 'none' : money(maxAmount)],
     ['open', `${account.open}, ${money(account.openAmount)}${since}`],
     ['remainder', formatMoney(remainder.amount, remainder.scale, assetCode)],
+    ['held up', account.shutReason],
     ['paused', paused === undefined ? undefined : `since ${time(paused.sinceMs)}: ${paused.reason}`],
   ])
 }
 
 function accountStatus(account: SettlementAccountView): string {
-  const { engineRunning, paused, pausedByConfiguration, retryAtMs } = account
+  const { engineRunning, paused, pausedByConfiguration, retryAtMs, shutReason } = account
   if (paused !== undefined) return 'paused'
   if (pausedByConfiguration) return 'paused by the configuration'
   if (!engineRunning) return 'the engine does not run'
+  if (shutReason !== undefined) return 'held up: ledger and journal do not agree, or were not compared yet'
   if (retryAtMs !== undefined) return `a step failed, again at ${time(retryAtMs)}`
   return 'active'
 }

@@ -3,6 +3,8 @@ import type { Config, PeerConfig } from './schema.ts'
 
 /** Engines are few: one per chain, and one per foreign engine. */
 const ENGINES_MAX = 16
+/** Keys of the health reply that are not engines. */
+const RESERVED_NAMES = ['tigerbeetle']
 
 /** Checks how peers settle against the engines and their own limits. */
 export function checkSettlement(config: Config, report: CheckReport): void {
@@ -12,6 +14,13 @@ export function checkSettlement(config: Config, report: CheckReport): void {
       path: 'settlement.engines',
       message: `there are ${engines.size} engines; a node runs at most ${ENGINES_MAX}`,
       fix: 'Remove those that no peer settles with',
+    })
+  }
+  for (const name of RESERVED_NAMES.filter((reserved) => engines.has(reserved))) {
+    report.problems.push({
+      path: `settlement.engines.${name}`,
+      message: `"${name}" stands for the ledger in health replies`,
+      fix: 'Give the engine another name, e.g. that of its network',
     })
   }
   const used = new Set<string>()
@@ -26,7 +35,7 @@ export function checkSettlement(config: Config, report: CheckReport): void {
   }
   if (config.ledger.mode === 'shared' && engines.size > 0) {
     report.warnings.push(
-      'settlement.engines: of the processes that share a ledger, one alone may settle an account: the others must not have settlement in its peer',
+      'settlement.engines: of the processes that share a ledger, one alone may settle an account: the others must not have settlement in its peer, and names of engines must differ: money outside is booked by engine name, and each process compares it with its own journal alone',
     )
   }
 }

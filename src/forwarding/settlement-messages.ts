@@ -9,6 +9,10 @@ import type { PeerAnswer } from './peer-protocol.ts'
 
 /** Messages of one peer that are being answered at once: its engine sends one at a time and more only after a restart. */
 const OPEN_PER_ACCOUNT_MAX = 32
+/** Those of all peers together, some 32 kB each. */
+const OPEN_MAX = 4_096
+/** Engines answer within 30 s; peers may name any expiry, also one that no timer can keep. Milliseconds. */
+const DEADLINE_MAX_MS = 60_000
 
 /** Answers a settlement message of a peer. The bytes are the callee's. A rejection stands for T00. */
 export type SettlementMessageHandler = (account: Account, message: Buffer) => Promise<PeerAnswer>
@@ -24,13 +28,14 @@ export class SettlementMessages {
   readonly #answers: Answers
   readonly #clock: Clock
   readonly #open = new Map<string, number>()
+  #openCount = 0
 
   constructor({ answers, clock }: { answers: Answers; clock: Clock }) {
     this.#answers = answers
     this.#clock = clock
   }
 
-  /** Takes a message over. It is answered before `expiresAtMs`, or with T00 at that time. */
+  /** Takes a message over. It is answered before `expiresAtMs`, or with T00 at that time, a minute from now at the latest. */
   take(account: Account, handle: number, message: Buffer, expiresAtMs: number): void {
     const { handler } = this
     if (handler === undefined) {
@@ -38,11 +43,12 @@ export class SettlementMessages {
       return this.#answers.refuse(account, handle, ErrorCode.badRequest, reason)
     }
     const open = this.#open.get(account.id) ?? 0
-    if (open >= OPEN_PER_ACCOUNT_MAX) {
+    if (open >= OPEN_PER_ACCOUNT_MAX || this.#openCount >= OPEN_MAX) {
       const reason = 'too many settlement messages are being answered'
       return this.#answers.refuse(account, handle, ErrorCode.connectorBusy, reason)
     }
     this.#open.set(account.id, open + 1)
+    this.#openCount++
     void this.#answer(handler, account, message, expiresAtMs).then((answer) => {
       this.#closeOne(account.id)
       if ('code' in answer) return this.#answers.refuse(account, handle, answer.code, answer.message)
@@ -57,7 +63,7 @@ export class SettlementMessages {
     expiresAtMs: number,
   ): Promise<PeerAnswer> {
     try {
-      const deadlineMs = Math.max(1, expiresAtMs - this.#clock.now())
+      const deadlineMs = Math.min(Math.max(1, expiresAtMs - this.#clock.now()), DEADLINE_MAX_MS)
       const late = () => new Error('the settlement engine did not answer in time')
       const answer = await within(handler(account, message), deadlineMs, late)
       if ('data' in answer && answer.data.length > DATA_LENGTH_MAX) throw new Error('the answer is too long')
@@ -68,6 +74,7 @@ export class SettlementMessages {
   }
 
   #closeOne(accountId: string): void {
+    this.#openCount--
     const open = this.#open.get(accountId)! - 1
     if (open === 0) this.#open.delete(accountId)
     else this.#open.set(accountId, open)

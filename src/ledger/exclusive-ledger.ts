@@ -312,11 +312,8 @@ export class ExclusiveLedger implements Ledger {
     return this.#deps.store.balances()
   }
 
-  async balance(account: LedgerAccount): Promise<AccountBalance> {
-    const all = await this.#deps.store.balances()
-    const found = all.find(({ id, kind }) => id === account.id && kind === 'clearing')
-    if (found === undefined) throw new LedgerFaultError(`the books have no account ${account.id}`)
-    return found
+  balance(account: LedgerAccount): Promise<AccountBalance> {
+    return this.#deps.store.balance(account.index)
   }
 
   async history(query: HistoryQuery): Promise<HistoryEntry[]> {

@@ -35,6 +35,8 @@ export interface LedgerStore {
   postSettlement(id: string): Promise<SettlementOutcome>
   voidSettlement(id: string): Promise<SettlementOutcome>
   balances(): Promise<AccountBalance[]>
+  /** Of one clearing account; takes as long among many accounts as among few. */
+  balance(index: number): Promise<AccountBalance>
   history(query: HistoryQuery): Promise<HistoryEntry[]>
   selfCheck(): Promise<SelfCheck>
 }

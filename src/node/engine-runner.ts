@@ -58,12 +58,14 @@ export class EngineRunner {
     this.#stopped = true
     clearTimeout(this.#timer)
     const { engine } = this.#deps
+    const late = () => new Error(`engine ${engine.name} did not stop within ${STOP_DEADLINE_MS} ms`)
+    await within(this.#end(), STOP_DEADLINE_MS, late)
+  }
+
+  /** A start under way is over before: it takes what a stop gives back. */
+  async #end(): Promise<void> {
     await this.#starting?.catch(() => undefined)
-    await within(
-      engine.stop(),
-      STOP_DEADLINE_MS,
-      () => new Error(`engine ${engine.name} did not stop in time`),
-    )
+    await this.#deps.engine.stop()
   }
 
   #attempt(): Promise<void> {
@@ -78,6 +80,8 @@ export class EngineRunner {
     await engine.start()
     if (this.#stopped) return
     await coordinator.addEngine(engine)
+    // A start that took too long is over all the same: there is nothing to repeat.
+    clearTimeout(this.#timer)
     this.#backOff.succeeded()
     this.#sinceMs = clock.now()
     this.#lastError = undefined

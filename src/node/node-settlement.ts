@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Config, PeerConfig } from '../config/schema.ts'
 import type { SecretStore } from '../config/secret-store.ts'
 import type { Account } from '../forwarding/account.ts'
@@ -106,6 +107,7 @@ export class NodeSettlement implements AccountSettlement {
         return engine !== undefined && engineTrouble(engine) === undefined
       },
       waiting: (engine) => journal.waiting(engine),
+      isShut: (engine) => coordinator.shutReason(engine) !== undefined,
       alarms: alarms.counts,
     })
     const engines = () =>
@@ -114,7 +116,7 @@ export class NodeSettlement implements AccountSettlement {
         return { name, type, sinceMs, lastError }
       })
     this.service = new Settlements({ coordinator, journal, reconciliation: this.#reconciliation, engines })
-    address.onChange(() => this.#addressChanged())
+    address.onChange(() => void this.#addressChanged())
   }
 
   /** After the store and the ledger, and after every configured peer was added. */
@@ -212,13 +214,17 @@ export class NodeSettlement implements AccountSettlement {
   }
 
   /** Our own address has changed, and with it those of our children: proofs bind both. */
-  #addressChanged(): void {
+  async #addressChanged(): Promise<void> {
     for (const account of this.#accounts.values()) {
+      // Each is a write of its engine's; packets go on in between.
+      await nextTurn()
       const settled = this.#coordinator.settledAccount(account.id)
       if (settled === undefined) continue
-      this.#coordinator.addAccount({ ...settled, ...this.#addresses(account) }).catch((error: unknown) => {
+      try {
+        await this.#coordinator.addAccount({ ...settled, ...this.#addresses(account) })
+      } catch (error) {
         this.#deps.logger.error('the engine does not take the new address', { accountId: account.id, error })
-      })
+      }
     }
   }
 

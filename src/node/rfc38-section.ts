@@ -41,5 +41,6 @@ export function parseRfc38Section(name: string, options: Record<string, unknown>
   const result = rfc38Section.safeParse(options)
   if (result.success) return { name, ...result.data }
   const issue = result.error.issues[0]!
-  throw new EngineConfigError(issue.path.join('.'), issue.message)
+  const isMissing = /received undefined$/.test(issue.message)
+  throw new EngineConfigError(issue.path.join('.'), isMissing ? 'is missing' : issue.message)
 }

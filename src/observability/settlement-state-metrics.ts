@@ -60,6 +60,13 @@ export const SETTLEMENT_STATE_METRICS = {
     labels: ['engine', 'code'],
     unit: 'messages',
   },
+  shut: {
+    name: 'causeway_settlement_engine_shut',
+    type: 'gauge',
+    help: '1 while nothing is planned or handed over by the engine: ledger and journal do not agree, or were not compared yet',
+    labels: ['engine'],
+    unit: 'boolean',
+  },
   alarms: {
     name: 'causeway_settlement_alarms_total',
     type: 'counter',
@@ -82,6 +89,8 @@ export interface SettlementState {
   /** Whether it runs, and knows of no trouble. Cheap, as all below: asked at every scrape. */
   isUp(engine: string): boolean
   waiting(engine: string): WaitingSettlements
+  /** Whether nothing is planned or handed over by the engine. */
+  isShut(engine: string): boolean
   /** Alarms since start, by kind. */
   alarms: Readonly<Record<string, number>>
 }
@@ -125,6 +134,12 @@ export class SettlementStateMetrics {
     add(
       SETTLEMENT_STATE_METRICS.suspense,
       perEngine(({ suspended }) => suspended),
+    )
+    add(SETTLEMENT_STATE_METRICS.shut, () =>
+      (this.#state?.engines ?? []).map((engine) => ({
+        labels: { engine },
+        value: this.#state!.isShut(engine) ? 1 : 0,
+      })),
     )
     add(SETTLEMENT_STATE_METRICS.difference, () => this.#differences.values())
     add(SETTLEMENT_STATE_METRICS.unchecked, () => this.#unchecked.values())

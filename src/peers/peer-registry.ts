@@ -124,8 +124,11 @@ export class PeerRegistry {
     if (peer === undefined) return
     this.#deps.routes.removeAccount(peer.account)
     this.#peers.delete(id)
-    await this.#deps.settlement.remove(id)
-    await peer.account.link?.stop()
+    try {
+      await this.#deps.settlement.remove(id)
+    } finally {
+      await peer.account.link?.stop()
+    }
   }
 
   async stop(): Promise<void> {

@@ -6,7 +6,7 @@ import { LinkConfigError } from '../peers/link.ts'
 import type { Peer, PeerRegistry, PeerSettings } from '../peers/peer-registry.ts'
 import type { PeerStore } from '../store/peer-store.ts'
 import { peerView } from './peer-view.ts'
-import { Sequence } from './sequence.ts'
+import type { Sequence } from './sequence.ts'
 
 export interface PeerServiceDeps {
   registry: PeerRegistry
@@ -14,6 +14,8 @@ export interface PeerServiceDeps {
   address: NodeAddress
   /** Plugins that peers may be given at run time. */
   pluginNames: ReadonlySet<string>
+  /** Shared with whatever else changes peers: the reload of the configuration. */
+  changes: Sequence
 }
 
 /** Fields that make an account what it is: for others, remove the peer and add another. */
@@ -22,7 +24,6 @@ const FIXED_FIELDS = ['id', 'relation', 'asset', 'addressSegment'] as const
 /** Peers at run time. A change is stored before it is answered, and undone when it cannot be applied. */
 export class Peers implements PeerService {
   readonly #deps: PeerServiceDeps
-  readonly #changes = new Sequence()
 
   constructor(deps: PeerServiceDeps) {
     this.#deps = deps
@@ -38,7 +39,7 @@ export class Peers implements PeerService {
   }
 
   add(settings: Record<string, unknown>): Promise<PeerView> {
-    return this.#changes.run(async () => {
+    return this.#deps.changes.run(async () => {
       const peer = parsePeer(settings)
       const { registry, store } = this.#deps
       if (registry.get(peer.id) !== undefined) {
@@ -57,7 +58,7 @@ export class Peers implements PeerService {
   }
 
   change(id: string, changes: Record<string, unknown>): Promise<PeerView> {
-    return this.#changes.run(async () => {
+    return this.#deps.changes.run(async () => {
       const peer = this.#existing(id)
       const { store, registry } = this.#deps
       const before = peer.settings
@@ -83,7 +84,7 @@ export class Peers implements PeerService {
   }
 
   remove(id: string): Promise<void> {
-    return this.#changes.run(async () => {
+    return this.#deps.changes.run(async () => {
       const peer = this.#existing(id)
       if (peer.source === 'config') {
         const message = `peer "${id}" is in the configuration file: remove it there and reload`

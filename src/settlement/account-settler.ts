@@ -2,17 +2,17 @@ import type { LedgerAccount } from '../ledger/ledger.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import { BackOff } from './back-off.ts'
+import { describeOrder } from './describe-order.ts'
 import type { SettlementEngine } from './engine.ts'
 import type { OrderCarrier } from './order-carrier.ts'
 import type { OutgoingSettlement, SettlementCause } from './outgoing-journal.ts'
 import { isBeforeHandOver } from './outgoing-state.ts'
-import { convertQuantity } from './quantity.ts'
+import { planOrders } from './plan-orders.ts'
 import type { SettlementIds } from './settlement-ids.ts'
 import type { SettlementJournal } from './settlement-journal.ts'
 import type { SettlementLedger } from './settlement-ledger.ts'
 import { SettlementRefusal } from './settlement-refusal.ts'
 import type { SettlementTerms } from './settlement-terms.ts'
-import { splitAmount } from './split-amount.ts'
 
 /** Orders of one account that have not ended; what exceeds them waits in the balance. */
 const OPEN_MAX = 16
@@ -31,6 +31,10 @@ export interface AccountSettlerDeps {
   ledger: SettlementLedger
   carrier: OrderCarrier
   engine(name: string): SettlementEngine | undefined
+  /** Why nothing is planned or handed over by an engine; undefined when it is. */
+  shutReason(engine: string): string | undefined
+  /** Resolves when the account may do a piece of work. */
+  turn(): Promise<void>
   ids: SettlementIds
   clock: Clock
   logger: Logger
@@ -44,7 +48,10 @@ export class AccountSettler {
   readonly accountId: string
   readonly #deps: AccountSettlerDeps
   readonly #engineBackOff = new BackOff(ENGINE_BACK_OFF)
+  /** Of engines that the account settled by before: they must not keep its engine waiting. */
+  readonly #formerBackOff = new BackOff(ENGINE_BACK_OFF)
   readonly #booksBackOff = new BackOff(BOOKS_BACK_OFF)
+  readonly #backOffs: readonly BackOff[] = [this.#engineBackOff, this.#formerBackOff, this.#booksBackOff]
   readonly #refusalBackOff = new BackOff(REFUSAL_BACK_OFF)
   #account: LedgerAccount | undefined
   #terms: SettlementTerms | undefined
@@ -59,6 +66,8 @@ export class AccountSettler {
   #stopped = false
   /** There may be something to do. */
   #changed = true
+  /** Nothing can be planned, whatever the balance; what changes that wakes the settler. */
+  #isBlocked = false
   /** The balance has moved since the last tick. */
   #balanceMoved = false
   /** Sum of the orders that had not ended when it was last read; orders that end wake the settler. */
@@ -79,14 +88,15 @@ export class AccountSettler {
 
   /** When a failed step is repeated, milliseconds since the epoch; undefined when nothing has failed. */
   get retryAtMs(): number | undefined {
-    const due = [this.#engineBackOff.dueAtMs, this.#booksBackOff.dueAtMs, this.#recheckAtMs].filter(
-      (dueAtMs) => dueAtMs !== undefined,
-    )
-    return due.length === 0 ? undefined : Math.min(...due)
+    const due = [...this.#backOffs.map(({ dueAtMs }) => dueAtMs), this.#recheckAtMs]
+    const dueAtMs = Math.min(...due.map((atMs) => atMs ?? Number.POSITIVE_INFINITY))
+    return dueAtMs === Number.POSITIVE_INFINITY ? undefined : dueAtMs
   }
 
   /** Terms undefined: what is open is carried to its end, nothing new is planned. */
   configure(account: LedgerAccount, terms: SettlementTerms | undefined): void {
+    // Of another engine nothing is known yet.
+    if (terms?.engine !== this.#terms?.engine) this.#engineBackOff.succeeded()
     this.#account = account
     this.#terms = terms
     this.#nextIntervalMs =
@@ -102,6 +112,7 @@ export class AccountSettler {
   /** The engine is back, or was told of the account: does not wait for the back-off. */
   engineReady(): void {
     this.#engineBackOff.succeeded()
+    this.#formerBackOff.succeeded()
     this.#changed = true
   }
 
@@ -116,13 +127,13 @@ export class AccountSettler {
       this.#balanceMoved = false
       if (this.#isThresholdReached()) this.#changed = true
     }
-    const { retryAtMs } = this
-    if (this.#changed || (retryAtMs !== undefined && nowMs >= retryAtMs)) void this.wake()
+    if (this.#changed || this.#isRetryDue(nowMs)) void this.wake()
   }
 
   /** Carries on with whatever is to be done. Never rejects; calls that come while one waits share it. */
   wake(): Promise<void> {
     this.#queued ??= this.#enqueue(async () => {
+      await this.#deps.turn()
       this.#queued = undefined
       await this.#work()
     })
@@ -158,11 +169,18 @@ export class AccountSettler {
     await this.idle()
   }
 
+  /** Asked of every account, often: as {@link retryAtMs}, and makes nothing. */
+  #isRetryDue(nowMs: number): boolean {
+    for (const { dueAtMs } of this.#backOffs) if (dueAtMs !== undefined && nowMs >= dueAtMs) return true
+    return this.#recheckAtMs !== undefined && nowMs >= this.#recheckAtMs
+  }
+
   /** By what is in memory: balances move with every packet, and the store is not asked for each. */
   #isThresholdReached(): boolean {
-    if (this.#terms === undefined || this.#account === undefined) return false
+    if (this.#terms === undefined || this.#account === undefined || this.#isBlocked) return false
     if (!this.#isDue(this.#engineBackOff) || !this.#isDue(this.#refusalBackOff)) return false
-    return BigInt(this.#account.balance) - this.#openAmountSeen >= this.#terms.threshold
+    const owed = BigInt(this.#account.balance) - this.#openAmountSeen
+    return owed >= this.#terms.threshold && owed - this.#terms.settleTo >= this.#terms.minAmount
   }
 
   #enqueue<T>(action: () => Promise<T>): Promise<T> {
@@ -177,8 +195,9 @@ export class AccountSettler {
   async #work(): Promise<void> {
     try {
       for (let round = 0; round < ROUNDS_MAX && !this.#stopped; round++) {
+        if (round > 0) await this.#deps.turn()
         this.#changed = false
-        const due = [this.#booksBackOff, this.#engineBackOff].filter((backOff) => this.#isDue(backOff))
+        const due = this.#backOffs.filter((backOff) => this.#isDue(backOff))
         const before = due.map((backOff) => backOff.failures)
         await this.#carryAll()
         const planned = await this.#attempt(this.#booksBackOff, () => this.#planDue())
@@ -203,7 +222,10 @@ export class AccountSettler {
     if (this.#isPaused()) return
     await this.#attempt(this.#booksBackOff, () => this.#each('planned', (o) => this.#hold(o)))
     await this.#attempt(this.#booksBackOff, () => this.#each('unholdable', (o) => this.#giveBack(o)))
-    await this.#attempt(this.#engineBackOff, () => this.#each('held', (o) => this.#handOver(o)))
+    const handOver = (isFormer: boolean) => () =>
+      this.#each('held', async (o) => this.#isFormer(o) === isFormer && (await this.#handOver(o)))
+    await this.#attempt(this.#engineBackOff, handOver(false))
+    await this.#attempt(this.#formerBackOff, handOver(true))
   }
 
   /** What the action says, false when it is put off or fails. */
@@ -242,7 +264,7 @@ export class AccountSettler {
   async #post(order: OutgoingSettlement): Promise<boolean> {
     await this.#deps.carrier.post(order)
     this.#refusalBackOff.succeeded()
-    this.#deps.logger.info('settled', describe(order))
+    this.#deps.logger.info('settled', describeOrder(order))
     return true
   }
 
@@ -250,21 +272,26 @@ export class AccountSettler {
     await this.#deps.carrier.giveBack(order)
     this.#refusalBackOff.failed(this.#deps.clock.now())
     this.#recheckAtMs = this.#refusalBackOff.dueAtMs
-    this.#deps.logger.warn('settlement refused', { ...describe(order), reason: order.reason })
+    this.#deps.logger.warn('settlement refused', { ...describeOrder(order), reason: order.reason })
     return true
   }
 
   async #hold(order: OutgoingSettlement): Promise<boolean> {
     // A peer that was taken out: its order waits until it is back.
-    if (this.#account === undefined) return false
+    if (this.#account === undefined || this.#isShut(order.engine)) return false
+    if (this.#terms !== undefined && this.#isFormer(order)) {
+      // Its engine has not heard of it: the next order goes to the other one.
+      const reason = `the account settles by ${this.#terms.engine} now`
+      return this.#deps.journal.outgoing.advance(order.id, 'unholdable', reason)
+    }
     await this.#deps.carrier.hold(order, this.#account)
     return true
   }
 
   async #handOver(order: OutgoingSettlement): Promise<boolean> {
-    if (this.#isPaused()) return false
+    if (this.#isPaused() || this.#isShut(order.engine)) return false
     await this.#deps.carrier.handOver(order)
-    this.#deps.logger.info('settlement handed over', describe(order))
+    this.#deps.logger.info('settlement handed over', describeOrder(order))
     return true
   }
 
@@ -272,12 +299,25 @@ export class AccountSettler {
     return this.#terms?.paused === true || this.#deps.journal.pauseOf(this.accountId) !== undefined
   }
 
+  /** Ordered of an engine by which the account does not settle now. */
+  #isFormer({ engine }: OutgoingSettlement): boolean {
+    return engine !== this.#terms?.engine
+  }
+
+  #isShut(engine: string): boolean {
+    return this.#deps.shutReason(engine) !== undefined
+  }
+
   async #planDue(): Promise<boolean> {
     const terms = this.#terms
     const account = this.#account
     if (!this.#isDue(this.#refusalBackOff)) return false
     this.#recheckAtMs = undefined
-    if (terms === undefined || account === undefined || this.#isPaused() || !this.#hasRoom()) return false
+    if (terms === undefined || account === undefined) return false
+    const { engine } = terms
+    const isAway = this.#deps.engine(engine) === undefined
+    this.#isBlocked = isAway || this.#isPaused() || this.#isShut(engine) || !this.#hasRoom()
+    if (this.#isBlocked) return false
     const least = this.#intervalPassed ? terms.settleTo + 1n : terms.threshold
     // The balance in memory is a hint; the books decide.
     const hint = BigInt(account.balance) - this.#openAmount()
@@ -298,6 +338,8 @@ export class AccountSettler {
       throw new SettlementRefusal('not-found', `${name} has no settlement configured`)
     }
     if (this.#isPaused()) throw new SettlementRefusal('conflict', `${name} is paused: resume it first`)
+    const shut = this.#deps.shutReason(terms.engine)
+    if (shut !== undefined) throw new SettlementRefusal('conflict', `${name} settles nothing: ${shut}`)
     if (!this.#hasRoom()) {
       throw new SettlementRefusal(
         'conflict',
@@ -321,7 +363,7 @@ export class AccountSettler {
   /** Whether another order may be planned: those before are surely with the engine, and they are not too many. */
   #hasRoom(): boolean {
     const open = this.#deps.journal.outgoing.open(this.accountId)
-    return open.length < OPEN_MAX && !open.some(({ state }) => isBeforeHandOver(state))
+    return open.length < OPEN_MAX && !open.some((o) => !this.#isFormer(o) && isBeforeHandOver(o.state))
   }
 
   /** Sum of what is not settled yet and cannot be settled again. */
@@ -350,39 +392,17 @@ export class AccountSettler {
       if (cause !== 'operator') return []
       throw new SettlementRefusal('unavailable', `the engine ${terms.engine} is not running`)
     }
-    const scale = engine.scaleOf(this.accountId)
-    const parts = splitAmount(amount, {
-      minAmount: terms.minAmount,
-      maxAmount: terms.maxAmount,
-      fromScale: account.assetScale,
-      toScale: scale,
-      partsMax: OPEN_MAX - journal.outgoing.open(this.accountId).length,
-    })
-    const planned = parts.map((part) => ({
-      id: ids.next(),
-      accountId: this.accountId,
-      engine: terms.engine,
-      assetCode: account.assetCode,
-      assetScale: account.assetScale,
-      amount: part,
-      quantity: {
-        amount: convertQuantity({ amount: part, scale: account.assetScale }, scale).amount,
-        scale,
-      },
+    const planned = planOrders(amount, {
+      account,
+      terms,
+      engineScale: engine.scaleOf(this.accountId),
       cause,
-    }))
+      partsMax: OPEN_MAX - journal.outgoing.open(this.accountId).length,
+      ids,
+    })
     if (planned.length === 0) return []
     journal.outgoing.plan(planned)
-    for (const order of planned) logger.info('settlement planned', describe(order))
+    for (const order of planned) logger.info('settlement planned', describeOrder(order))
     return planned.map((order) => journal.outgoing.get(order.id)!)
   }
-}
-
-function describe({
-  id,
-  accountId,
-  engine,
-  amount,
-}: Pick<OutgoingSettlement, 'id' | 'accountId' | 'engine' | 'amount'>): Record<string, unknown> {
-  return { settlementId: id, accountId, engine, amount: amount.toString() }
 }

@@ -1,4 +1,3 @@
-import type { AccountBalance } from '../ledger/ledger.ts'
 import type { EngineStatement, Quantity } from './engine.ts'
 import { type JournalSums, sumAmounts, sumOfKind, sumOrdered, sumQuantities } from './journal-sums.ts'
 import type { OutgoingState } from './outgoing-state.ts'
@@ -54,53 +53,14 @@ export function compareAccount(books: AccountBooks): Discrepancy {
   found.check('credits that the engine has told', statement.credited, { from: told, to: told })
   if (pending !== undefined) {
     const held = (states: readonly OutgoingState[]): Quantity[] =>
-      both.map(({ open }) => ({ amount: sumAmounts(open, states), scale: assetScale }))
+      both.map((sums) =>
+        addQuantities({ amount: sumAmounts(sums.held, states), scale: assetScale }, sumOfKind(sums, 'held')),
+      )
     const amount = { amount: pending, scale: assetScale }
     found.check('what the ledger holds', amount, { from: held(HELD), to: held(PERHAPS_HELD) })
   }
   for (const difference of statement.differences) found.note(`engine and network: ${difference}`)
   return { accountId, engine, assetCode, assetScale, ...found.result() }
-}
-
-/** The ledger's SETTLEMENT accounts of an engine against everything that the journal settled over it. */
-export function compareEngine(
-  engine: string,
-  before: JournalSums,
-  books: readonly AccountBalance[],
-  after: JournalSums,
-): Discrepancy[] {
-  const accounts = books.filter(({ kind, id }) => kind === 'settlement' && id.endsWith(`:${engine}`))
-  const scales = before.totals.map(({ assetCode, scale }) => ({ assetCode, assetScale: scale }))
-  const assets = new Map(
-    [...accounts, ...scales].map(({ assetCode, assetScale }) => [
-      `${assetCode}:${assetScale}`,
-      { assetCode, assetScale },
-    ]),
-  )
-  return [...assets.values()].map(({ assetCode, assetScale }) => {
-    const account = accounts.find((own) => own.assetCode === assetCode && own.assetScale === assetScale)
-    const both = [before, after].map((sums) => paidNet(sums, assetCode, assetScale))
-    const found = new Differences(assetScale)
-    const what = `money outside in ${assetCode} of scale ${assetScale}`
-    found.checkSigned(what, account?.balance ?? 0n, {
-      from: both.map(({ sure }) => sure),
-      to: both.map(({ sure, perhaps }) => sure + perhaps),
-    })
-    return { accountId: undefined, engine, assetCode, assetScale, ...found.result() }
-  })
-}
-
-/** Paid less received: what the ledger must say, and what it may say more while an order is being posted. */
-function paidNet(sums: JournalSums, assetCode: string, scale: number): { sure: bigint; perhaps: bigint } {
-  const total = (kind: string): bigint =>
-    sums.totals
-      .filter((one) => one.kind === kind && one.assetCode === assetCode && one.scale === scale)
-      .reduce((sum, { amount }) => sum + amount, 0n)
-  const open = sums.open.filter((order) => order.assetCode === assetCode && order.assetScale === scale)
-  return {
-    sure: total('posted') - total('booked') - total('suspended'),
-    perhaps: sumAmounts(open, ['carried-out']),
-  }
 }
 
 /** Collects what is outside its bounds. */
@@ -122,15 +82,6 @@ class Differences {
     const { scale } = sumQuantities([actual, ...bounds.from, ...bounds.to])
     const at = (quantity: Quantity): bigint => convertQuantity(quantity, scale).amount
     this.#compare(what, at(actual), { from: bounds.from.map(at), to: bounds.to.map(at) }, scale)
-  }
-
-  /** The same for amounts that may be below zero, in units of the account. */
-  checkSigned(
-    what: string,
-    actual: bigint,
-    bounds: { from: readonly bigint[]; to: readonly bigint[] },
-  ): void {
-    this.#compare(what, actual, bounds, this.#scale)
   }
 
   note(text: string): void {

@@ -49,6 +49,15 @@ export interface CreditedAccount {
   readonly assetScale: number
 }
 
+/** Money that went from SUSPENSE to an account, in units of 10^-`scale`. */
+export interface AttributedCredit {
+  readonly assetCode: string
+  readonly scale: number
+  readonly amount: bigint
+  /** False: the ledger may not have taken it out of SUSPENSE yet. */
+  readonly isDone: boolean
+}
+
 /** A credit id was told again with other fields: nothing was changed. */
 export class CreditConflictError extends Error {
   override readonly name = 'CreditConflictError'
@@ -77,10 +86,10 @@ export class CreditJournal {
     return this.#store.database.prepare('SELECT * FROM settlement_credits WHERE id = ?').all(id).map(toCredit)
   }
 
-  /** Those that have not come to rest, oldest first. */
-  open(): ReceivedCredit[] {
-    const sql = `SELECT * FROM settlement_credits WHERE ${IS_OPEN} ORDER BY sequence`
-    return this.#store.database.prepare(sql).all().map(toCredit)
+  /** Those that have not come to rest, oldest first: all, or a page of at most `limit` after the one of that sequence. */
+  open({ after = 0, limit = -1 }: { after?: number; limit?: number } = {}): ReceivedCredit[] {
+    const sql = `SELECT * FROM settlement_credits WHERE ${IS_OPEN} AND sequence > ? ORDER BY sequence LIMIT ?`
+    return this.#store.database.prepare(sql).all(after, limit).map(toCredit)
   }
 
   /** The sum of the engine's credits whose ids begin with `prefix`, in every state. */
@@ -96,6 +105,21 @@ export class CreditJournal {
       sum = addQuantities(sum, { amount: BigInt(amount as string), scale: scale as number })
     }
     return sum
+  }
+
+  /** Those of the engine that were in SUSPENSE and went, or go, to an account. */
+  attributed(engine: string): AttributedCredit[] {
+    const sql = `SELECT asset_code, amount, scale, state FROM settlement_credits
+       WHERE engine = ? AND account_id IS NOT NULL AND reason IS NOT NULL`
+    return this.#store.database
+      .prepare(sql)
+      .all(engine)
+      .map((row) => ({
+        assetCode: row.asset_code as string,
+        scale: row.scale as number,
+        amount: BigInt(row.amount as string),
+        isDone: row.state === 'booked',
+      }))
   }
 
   /** How many of the engine's stand in SUSPENSE. */

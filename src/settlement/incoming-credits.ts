@@ -10,6 +10,8 @@ import type { SuspenseBooks, SuspenseEntry } from './suspense-books.ts'
 
 /** Credits that wait for the ledger at the same time; engines repeat those beyond it. */
 const UNDER_WAY_MAX = 10_000
+/** Credits that are read at once to be finished: while a ledger is away many may wait for it. */
+const PAGE = 1_000
 
 export interface IncomingCreditsDeps {
   journal: CreditJournal
@@ -86,19 +88,25 @@ export class IncomingCredits {
 
   /** Finishes what a crash or a ledger out of reach left open, in order; rejects when something still is. */
   async takeUp(): Promise<void> {
-    const failures: string[] = []
-    for (const { engine, id } of this.#deps.journal.open()) {
-      try {
-        await this.#finish(engine, id)
-      } catch (error) {
-        failures.push(`${id}: ${error instanceof Error ? error.message : String(error)}`)
+    let failed = 0
+    let first = ''
+    for (let after = 0, isMore = true; isMore; ) {
+      const page = this.#deps.journal.open({ after, limit: PAGE })
+      for (const { engine, id, sequence } of page) {
+        after = sequence
+        try {
+          await this.#finish(engine, id)
+        } catch (error) {
+          if (failed++ === 0) first = `${id}: ${error instanceof Error ? error.message : String(error)}`
+        }
       }
+      isMore = page.length === PAGE
     }
-    if (failures.length > 0) throw new Error(`${failures.length} credits are not booked: ${failures[0]}`)
+    if (failed > 0) throw new Error(`${failed} credits are not booked: ${first}`)
   }
 
   get hasOpen(): boolean {
-    return this.#deps.journal.open().length > 0
+    return this.#deps.journal.open({ limit: 1 }).length > 0
   }
 
   #payer(credit: IncomingCredit): { account: LedgerAccount | undefined; reason: string | undefined } {

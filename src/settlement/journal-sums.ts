@@ -1,3 +1,4 @@
+import type { AttributedCredit, ReceivedCredit } from './credit-journal.ts'
 import type { Quantity } from './engine.ts'
 import type { OutgoingSettlement } from './outgoing-journal.ts'
 import type { OutgoingState } from './outgoing-state.ts'
@@ -10,14 +11,22 @@ export interface JournalSums {
   readonly totals: readonly Total[]
   /** Orders that have not ended. */
   readonly open: readonly OutgoingSettlement[]
+  /** The same, of one account with those that it ordered of other engines: what the ledger holds. */
+  readonly held: readonly OutgoingSettlement[]
+  /** Credits that have not come to rest, and those that were in SUSPENSE once; only of an engine as a whole. */
+  readonly credits: readonly ReceivedCredit[]
+  readonly attributed: readonly AttributedCredit[]
 }
 
 export function journalSums(journal: SettlementJournal, engine: string, accountId?: string): JournalSums {
-  const accounts = accountId === undefined ? journal.outgoing.openAccounts() : [accountId]
-  const open = accounts.flatMap((account) => journal.outgoing.open(account))
+  const isWhole = accountId === undefined
+  const held = isWhole ? journal.outgoing.openOf(engine) : journal.outgoing.open(accountId)
   return {
     totals: journal.totals(engine, accountId),
-    open: open.filter((order) => order.engine === engine),
+    open: held.filter((order) => order.engine === engine),
+    held,
+    credits: isWhole ? journal.credits.open().filter((credit) => credit.engine === engine) : [],
+    attributed: isWhole ? journal.credits.attributed(engine) : [],
   }
 }
 

@@ -103,6 +103,12 @@ export class OutgoingJournal {
     return this.#store.database.prepare(sql).all(accountId).map(toSettlement)
   }
 
+  /** Those of the engine that have not ended, of all accounts: read at once, while packets wait. */
+  openOf(engine: string): OutgoingSettlement[] {
+    const sql = `SELECT * FROM settlements_out WHERE engine = ? AND ${IS_OPEN}`
+    return this.#store.database.prepare(sql).all(engine).map(toSettlement)
+  }
+
   /** How many of the engine's have not ended, and since when the oldest of them. */
   waiting(engine: string): { open: number; openSinceMs: number | undefined } {
     const sql = `SELECT count(*) AS open, min(created_ms) AS since FROM settlements_out WHERE engine = ? AND ${IS_OPEN}`

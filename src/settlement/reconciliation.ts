@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AccountBalance } from '../ledger/ledger.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import { within } from '../lib/within.ts'
-import { compareAccount, compareEngine, type Discrepancy } from './compare-books.ts'
+import { compareAccount, type Discrepancy } from './compare-books.ts'
+import { compareOutside } from './compare-outside.ts'
 import type { EngineStatement, SettlementEngine } from './engine.ts'
 import { type JournalSums, journalSums } from './journal-sums.ts'
 import type { SettlementAlarms } from './settlement-alarms.ts'
@@ -14,7 +14,7 @@ import type { SettlementLedger } from './settlement-ledger.ts'
 const EVERY_MS = 600_000
 const CONFIRM_MS = 1_000
 const STATEMENT_DEADLINE_MS = 30_000
-/** Accounts that are looked at together: one reading of the ledger, so many statements asked for at a time. */
+/** Accounts that are looked at together: so many statements, and balances of the ledger, are asked for at a time. */
 const TOGETHER = 50
 
 export interface ReconciliationReport {
@@ -43,7 +43,7 @@ export interface ReconciliationOptions {
 
 export interface ReconciliationDeps {
   journal: SettlementJournal
-  ledger: Pick<SettlementLedger, 'balances'>
+  ledger: Pick<SettlementLedger, 'balance' | 'balances'>
   accounts(): readonly SettledAccount[]
   engine(name: string): SettlementEngine | undefined
   clock: Clock
@@ -137,7 +137,7 @@ export class Reconciliation {
     for (const engine of new Set(accounts.map(({ terms }) => terms.engine))) {
       const before = journalSums(journal, engine)
       const books = await ledger.balances()
-      all.push(...compareEngine(engine, before, books, journalSums(journal, engine)))
+      all.push(...compareOutside(engine, before, books, journalSums(journal, engine)))
     }
     return all.filter(({ differences }) => differences.length > 0)
   }
@@ -151,7 +151,9 @@ export class Reconciliation {
     const sums = (): JournalSums[] =>
       accounts.map(({ account, terms }) => journalSums(journal, terms.engine, account.id))
     const before = sums()
-    const books = this.#options.pendingIsHeld ? await ledger.balances() : undefined
+    const books = this.#options.pendingIsHeld
+      ? await Promise.all(accounts.map(({ account }) => ledger.balance(account)))
+      : undefined
     const statements = await Promise.allSettled(accounts.map((settled) => this.#statement(settled)))
     const after = sums()
     return accounts.flatMap(({ account, terms }, at) => {
@@ -172,7 +174,7 @@ export class Reconciliation {
         before: before[at]!,
         after: after[at]!,
         statement: answer.value,
-        pending: books === undefined ? undefined : pendingOf(account.id, books),
+        pending: books?.[at]?.debitsPending,
       })
       return [compared]
     })
@@ -213,8 +215,4 @@ function subjectOf({ engine, accountId }: Discrepancy): string {
 /** An engine's own money is looked at together with any of its accounts. */
 function isSuspect(suspects: ReadonlySet<string>, { account, terms }: SettledAccount): boolean {
   return suspects.has(terms.engine) || suspects.has(`${terms.engine} ${account.id}`)
-}
-
-function pendingOf(accountId: string, books: readonly AccountBalance[]): bigint | undefined {
-  return books.find(({ id, kind }) => id === accountId && kind === 'clearing')?.debitsPending
 }

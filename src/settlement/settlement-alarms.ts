@@ -8,6 +8,7 @@ export const SETTLEMENT_ALARMS = {
   contradiction: 'an engine told an end that contradicts what is known',
   books: 'the ledger refuses what the journal says',
   difference: 'ledger, journal and engine do not agree',
+  'books-mismatch': 'ledger and journal do not agree: nothing is planned or handed over until they do',
 } as const
 export type SettlementAlarm = keyof typeof SETTLEMENT_ALARMS
 
@@ -20,6 +21,7 @@ export class SettlementAlarms {
     contradiction: 0,
     books: 0,
     difference: 0,
+    'books-mismatch': 0,
   }
   readonly #logger: Logger
   readonly #raised: (alarm: SettlementAlarm) => void

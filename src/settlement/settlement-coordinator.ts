@@ -4,15 +4,19 @@ import type { Logger } from '../lib/logger.ts'
 import { within } from '../lib/within.ts'
 import type { SettlementMetrics } from '../observability/settlement-metrics.ts'
 import { abandonSettlement } from './abandon-settlement.ts'
+import { acceptDifference, type DifferenceAcceptance } from './accept-difference.ts'
+import type { AcceptedDifference } from './accepted-differences.ts'
 import { AccountSettler } from './account-settler.ts'
-import { BackOff } from './back-off.ts'
 import { ChannelMetrics } from './channel-metrics.ts'
 import type { ReceivedCredit } from './credit-journal.ts'
+import { CreditRetries } from './credit-retries.ts'
 import type { EngineAccount, EngineHost, OrderVerdict, SettlementEngine } from './engine.ts'
 import { hostOrders } from './host-orders.ts'
 import { IncomingCredits } from './incoming-credits.ts'
 import { OrderCarrier } from './order-carrier.ts'
+import { type OrderEnd, orderEnded } from './order-ended.ts'
 import type { OutgoingSettlement } from './outgoing-journal.ts'
+import { OutsideGate } from './outside-gate.ts'
 import type { SettlementAlarms } from './settlement-alarms.ts'
 import { SettlementIds } from './settlement-ids.ts'
 import type { SettlementJournal } from './settlement-journal.ts'
@@ -20,13 +24,15 @@ import type { SettlementLedger } from './settlement-ledger.ts'
 import { SettlementRefusal } from './settlement-refusal.ts'
 import { checkTerms, type SettlementTerms } from './settlement-terms.ts'
 import type { SuspenseBooks } from './suspense-books.ts'
+import { Turns } from './turns.ts'
 
 /** How soon a balance that moved is looked at, and how exactly retries and intervals are kept. */
 const TICK_MS = 250
 /** Engines store an order before they answer; a network call of theirs must not stand in between for longer. */
 const HAND_OVER_DEADLINE_MS = 30_000
 const STOP_DEADLINE_MS = 10_000
-const CREDIT_BACK_OFF = { firstMs: 1_000, maxMs: 60_000 }
+/** For handing over what is held when an account leaves an engine; an operator waits for it. */
+const LEAVE_DEADLINE_MS = 5_000
 /** Gauges of channels are scraped every 10 to 60 seconds. */
 const CHANNELS_EVERY_MS = 5_000
 
@@ -74,14 +80,16 @@ export class SettlementCoordinator {
   readonly #deps: SettlementCoordinatorDeps
   readonly #carrier: OrderCarrier
   readonly #ids: SettlementIds
+  readonly #gate: OutsideGate
+  readonly #turns = new Turns()
   readonly #engines = new Map<string, SettlementEngine>()
+  /** Those of them that have all their accounts: orders go to them. */
+  readonly #serving = new Map<string, SettlementEngine>()
   readonly #channelMetrics: ChannelMetrics
   readonly #accounts = new Map<string, SettledAccount>()
   /** One per account that settles or has orders which have not ended. */
   readonly #settlers = new Map<string, AccountSettler>()
-  readonly #creditBackOff = new BackOff(CREDIT_BACK_OFF)
-  #creditWork: Promise<void> | undefined
-  #creditsOpen = false
+  readonly #creditRetries: CreditRetries
   #channelsAtMs = 0
   #running = false
   #timer: NodeJS.Timeout | undefined
@@ -96,22 +104,24 @@ export class SettlementCoordinator {
     this.#deps = deps
     this.#ids = new SettlementIds(deps.clock)
     this.#channelMetrics = new ChannelMetrics(deps.metrics)
+    this.#gate = new OutsideGate({ ...deps, opened: () => this.#wakeAll() })
     this.#carrier = new OrderCarrier(
       { handOverDeadlineMs: this.#options.handOverDeadlineMs },
-      { ...deps, journal: deps.journal.outgoing, engine: (name) => this.#engines.get(name) },
+      { ...deps, journal: deps.journal.outgoing, engine: (name) => this.#serving.get(name) },
     )
     this.credits = new IncomingCredits({
       ...deps,
       journal: deps.journal.credits,
       account: (id) => this.#accounts.get(id)?.account,
     })
+    this.#creditRetries = new CreditRetries({ ...deps, credits: this.credits })
   }
 
   /** Takes up everything unfinished. The store and the ledger are open, the configured accounts added. */
   start(): void {
     this.#running = true
     for (const accountId of this.#deps.journal.outgoing.openAccounts()) this.#settler(accountId)
-    this.#creditsOpen = this.credits.hasOpen
+    this.#creditRetries.needed()
     const { tickMs } = this.#options
     if (tickMs > 0) this.#timer = setInterval(() => this.tick(), tickMs)
     this.#timer?.unref()
@@ -124,7 +134,11 @@ export class SettlementCoordinator {
     clearInterval(this.#timer)
     this.#timer = undefined
     const { stopDeadlineMs } = this.#options
-    const stopped = Promise.all([...[...this.#settlers.values()].map((s) => s.stop()), this.#creditWork])
+    const stopped = Promise.all([
+      ...[...this.#settlers.values()].map((s) => s.stop()),
+      this.#creditRetries.idle(),
+      this.#gate.idle(),
+    ])
     try {
       await within(stopped, stopDeadlineMs, () => new Error(`not done within ${stopDeadlineMs} ms`))
     } catch (error) {
@@ -139,8 +153,9 @@ export class SettlementCoordinator {
   tick(): void {
     if (!this.#running) return
     const now = this.#deps.clock.now()
+    this.#gate.tick(now)
     for (const settler of this.#settlers.values()) settler.tick(now)
-    if (this.#creditsOpen && this.#creditBackOff.isDue(now)) this.#finishCredits()
+    this.#creditRetries.tick(now)
     if (now - this.#channelsAtMs >= CHANNELS_EVERY_MS) {
       this.#channelsAtMs = now
       for (const engine of this.#engines.values()) this.#countChannels(engine)
@@ -149,23 +164,29 @@ export class SettlementCoordinator {
 
   /** Resolves when nothing is being done: for tests and for tools that settle once. */
   async idle(): Promise<void> {
-    await Promise.all([...[...this.#settlers.values()].map((settler) => settler.idle()), this.#creditWork])
+    await this.#gate.idle()
+    await Promise.all([
+      ...[...this.#settlers.values()].map((settler) => settler.idle()),
+      this.#creditRetries.idle(),
+    ])
   }
 
   /** The node, as the engine of that name sees it. */
   host(engineName: string): EngineHost {
+    // An engine may ask before it is added.
+    this.#gate.guard(engineName)
     return {
       credit: async (credit) => {
         this.#checkRunning()
         try {
           await this.credits.credit(engineName, credit)
         } catch (error) {
-          this.#creditsOpen = true
+          this.#creditRetries.needed()
           throw error
         }
         if (credit.accountId !== undefined) this.balanceChanged(credit.accountId)
       },
-      settled: async (orderId) => this.#ended(engineName, orderId, 'carried-out', undefined),
+      settled: async (orderId) => this.#ended(engineName, orderId, 'carried-out'),
       refused: async (orderId, reason) => this.#ended(engineName, orderId, 'declined', reason),
       send: (accountId, message) => this.#deps.send(accountId, message),
       credited: async (prefix) => {
@@ -174,6 +195,8 @@ export class SettlementCoordinator {
       },
       orders: async (accountId) => {
         this.#checkRunning()
+        const shut = this.#gate.shutReason(engineName)
+        if (shut !== undefined) throw new SettlementRefusal('unavailable', shut)
         return hostOrders(this.#deps.journal, engineName, accountId)
       },
     }
@@ -182,10 +205,15 @@ export class SettlementCoordinator {
   /** The engine has started: it serves its accounts, and orders go to it. One that it does not take raises an alarm. */
   async addEngine(engine: SettlementEngine): Promise<void> {
     this.#engines.set(engine.name, engine)
+    this.#gate.guard(engine.name)
     const accounts = [...this.#accounts.values()].filter(({ terms }) => terms.engine === engine.name)
     const tokens = new Set(accounts.map(({ account }) => account.assetCode))
     this.#deps.metrics.declareMethod(engine.name, [...tokens])
     for (const account of accounts) {
+      // Each is a write of the engine's; packets go on in between.
+      await this.#turns.take()
+      // It may have been changed or removed meanwhile.
+      if (this.#accounts.get(account.account.id) !== account) continue
       try {
         await engine.openAccount(engineAccount(account))
       } catch (error) {
@@ -193,10 +221,28 @@ export class SettlementCoordinator {
         this.#deps.alarms.raise('account', { engine: engine.name, accountId: account.account.id, reason })
       }
     }
+    this.#serving.set(engine.name, engine)
     // What is there now is where its counters begin.
     this.#countChannels(engine)
-    for (const settler of this.#settlers.values()) settler.engineReady()
-    this.tick()
+    await this.#gate.look(engine.name)
+    this.#wakeAll()
+  }
+
+  /** Why nothing is planned or handed over by an engine that runs: its books do not agree. Undefined when it is. */
+  shutReason(engine: string): string | undefined {
+    return this.#gate.shutReason(engine)
+  }
+
+  /**
+   * Goes on although ledger and journal do not agree, as the ledger has it: see {@link acceptDifference}.
+   * @throws SettlementRefusal when the engine does not run, or that is not the difference
+   */
+  async acceptDifference(engine: string, acceptance: DifferenceAcceptance): Promise<AcceptedDifference> {
+    this.#checkRunning()
+    if (!this.#engines.has(engine)) throw new SettlementRefusal('not-found', `no engine ${engine} is running`)
+    const accepted = await acceptDifference(engine, acceptance, this.#deps)
+    await this.#gate.look(engine)
+    return accepted
   }
 
   engine(name: string): SettlementEngine | undefined {
@@ -221,16 +267,18 @@ export class SettlementCoordinator {
     try {
       await engine?.openAccount(engineAccount(settled))
     } catch (error) {
+      if (this.#accounts.get(account.id) !== settled) throw error
       if (before === undefined) this.#accounts.delete(account.id)
       else this.#accounts.set(account.id, before)
       throw error
     }
-    if (before !== undefined && before.terms.engine !== terms.engine) {
-      await this.#engines.get(before.terms.engine)?.closeAccount(account.id)
+    // Changed again, or removed, while the engine was asked: what came later holds.
+    if (this.#accounts.get(account.id) === settled) {
+      if (engine !== undefined) this.#deps.metrics.declareMethod(engine.name, [account.assetCode])
+      this.#settler(account.id).configure(account, terms)
+      if (this.#running) this.#settler(account.id).tick(this.#deps.clock.now())
     }
-    if (engine !== undefined) this.#deps.metrics.declareMethod(engine.name, [account.assetCode])
-    this.#settler(account.id).configure(account, terms)
-    this.tick()
+    for (const left of new Set([before?.terms.engine, terms.engine])) await this.#leave(account.id, left)
   }
 
   /** No new settlements; orders under way are carried to their end. */
@@ -239,7 +287,11 @@ export class SettlementCoordinator {
     if (settled === undefined) return
     this.#accounts.delete(accountId)
     this.#settler(accountId).configure(settled.account, undefined)
-    await this.#engines.get(settled.terms.engine)?.closeAccount(accountId)
+    await this.#leave(accountId, settled.terms.engine)
+    void this.#settlers
+      .get(accountId)
+      ?.idle()
+      .then(() => this.#forget(accountId))
   }
 
   settledAccount(accountId: string): SettledAccount | undefined {
@@ -299,7 +351,7 @@ export class SettlementCoordinator {
       this.balanceChanged(accountId)
       return credit
     } catch (error) {
-      this.#creditsOpen = true
+      this.#creditRetries.needed()
       throw error
     }
   }
@@ -307,6 +359,29 @@ export class SettlementCoordinator {
   /** When the account's next retry is due, milliseconds since the epoch; undefined when nothing has failed. */
   retryAtMs(accountId: string): number | undefined {
     return this.#settlers.get(accountId)?.retryAtMs
+  }
+
+  /** Closes the account with an engine by which it does not settle any more; what is held goes there before. */
+  async #leave(accountId: string, name: string | undefined): Promise<void> {
+    const isKept = () => this.#accounts.get(accountId)?.terms.engine === name
+    const engine = name === undefined || isKept() ? undefined : this.#engines.get(name)
+    if (engine === undefined) return
+    const handedOver = this.#running ? this.#settlers.get(accountId)?.wake() : undefined
+    await within(handedOver ?? Promise.resolve(), LEAVE_DEADLINE_MS, () => new Error('late')).catch(
+      () => undefined,
+    )
+    if (!isKept()) await engine.closeAccount(accountId)
+  }
+
+  /** Whoever comes and goes must not fill the memory. */
+  #forget(accountId: string): void {
+    if (!this.#running || this.#accounts.has(accountId)) return
+    if (this.#deps.journal.outgoing.open(accountId).length === 0) this.#settlers.delete(accountId)
+  }
+
+  #wakeAll(): void {
+    for (const settler of this.#settlers.values()) settler.engineReady()
+    this.tick()
   }
 
   #existing(accountId: string): AccountSettler {
@@ -322,7 +397,9 @@ export class SettlementCoordinator {
         ...this.#deps,
         carrier: this.#carrier,
         ids: this.#ids,
-        engine: (name) => this.#engines.get(name),
+        engine: (name) => this.#serving.get(name),
+        shutReason: (engine) => this.#gate.shutReason(engine),
+        turn: () => this.#turns.take(),
       })
       this.#settlers.set(accountId, settler)
     }
@@ -330,33 +407,10 @@ export class SettlementCoordinator {
   }
 
   /** An engine told how an order ended. Durable when this returns; the ledger follows. */
-  #ended(
-    engineName: string,
-    orderId: string,
-    state: 'carried-out' | 'declined',
-    reason: string | undefined,
-  ): void {
+  #ended(engine: string, orderId: string, state: OrderEnd['state'], reason?: string): void {
     this.#checkRunning()
-    const { journal, alarms } = this.#deps
-    const order = journal.outgoing.get(orderId)
-    const ends = state === 'carried-out' ? ['carried-out', 'settled'] : ['declined', 'refused']
-    const known = order?.engine === engineName ? order : undefined
-    if (known !== undefined && ends.includes(known.state)) return
-    if (known === undefined || (known.state !== 'held' && known.state !== 'handed-over')) {
-      const is = known?.state ?? 'unknown'
-      alarms.raise('contradiction', { settlementId: orderId, engine: engineName, is, told: state })
-      throw new Error(`order ${orderId} is ${is}: it cannot be ${state}`)
-    }
-    journal.outgoing.advance(orderId, state, reason)
-    if (state === 'declined') {
-      alarms.raise('refused', {
-        settlementId: orderId,
-        accountId: known.accountId,
-        engine: engineName,
-        reason,
-      })
-    }
-    void this.#settler(known.accountId).wake()
+    const order = orderEnded({ engine, orderId, state, reason }, this.#deps)
+    if (order !== undefined) void this.#settler(order.accountId).wake()
   }
 
   /** An engine that stops, or fails here, costs its gauges only. */
@@ -367,24 +421,6 @@ export class SettlementCoordinator {
       const reason = error instanceof Error ? error.message : String(error)
       this.#deps.logger.warn('channels of an engine could not be read', { engine: engine.name, reason })
     }
-  }
-
-  #finishCredits(): void {
-    this.#creditWork ??= this.credits
-      .takeUp()
-      .then(
-        () => {
-          this.#creditsOpen = this.credits.hasOpen
-          this.#creditBackOff.succeeded()
-        },
-        (error: Error) => {
-          this.#creditBackOff.failed(this.#deps.clock.now())
-          this.#deps.logger.warn('credits wait for the ledger', { reason: error.message })
-        },
-      )
-      .finally(() => {
-        this.#creditWork = undefined
-      })
   }
 
   #checkRunning(): void {

@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Store } from '../store/store.ts'
+import { AcceptedDifferences } from './accepted-differences.ts'
 import { CreditJournal, type CreditState, type ReceivedCredit } from './credit-journal.ts'
 import { OutgoingJournal, type OutgoingSettlement } from './outgoing-journal.ts'
 import type { OutgoingState } from './outgoing-state.ts'
@@ -25,11 +26,12 @@ export type JournalEntry =
 
 /**
  * Everything that the node must remember of settlements, in its store: orders to pay, credits received, remainders,
- * sums, pauses. States: `outgoing-state.ts` and `credit-journal.ts`. Rows, and with them ids, are kept for good.
+ * sums, pauses, accepted differences. States: `outgoing-state.ts` and `credit-journal.ts`. Rows, and with them ids, are kept for good.
  */
 export class SettlementJournal {
   readonly outgoing: OutgoingJournal
   readonly credits: CreditJournal
+  readonly accepted: AcceptedDifferences
   readonly #store: Pick<Store, 'database'>
   readonly #clock: Clock
 
@@ -37,6 +39,7 @@ export class SettlementJournal {
   constructor(deps: { store: Pick<Store, 'database'>; clock: Clock }) {
     this.outgoing = new OutgoingJournal(deps)
     this.credits = new CreditJournal(deps)
+    this.accepted = new AcceptedDifferences(deps)
     this.#store = deps.store
     this.#clock = deps.clock
   }
@@ -59,9 +62,9 @@ export class SettlementJournal {
     return { ...this.outgoing.waiting(engine), suspended: this.credits.countSuspended(engine) }
   }
 
-  /** Of all accounts, or one. */
+  /** Of all accounts, or one. What operators have accepted is among them. */
   totals(engine: string, accountId?: string): Total[] {
-    return totalsOf(this.#store.database, engine, accountId)
+    return [...totalsOf(this.#store.database, engine, accountId), ...this.accepted.totals(engine, accountId)]
   }
 
   pauseOf(accountId: string): Pause | undefined {

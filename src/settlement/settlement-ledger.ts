@@ -12,4 +12,5 @@ export type SettlementLedger = Pick<
   | 'voidSettlement'
   | 'balance'
   | 'balances'
+  | 'history'
 >

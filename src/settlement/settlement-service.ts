@@ -1,4 +1,6 @@
 import {
+  type AcceptedDifferenceView,
+  type DifferenceAcceptance,
   type PaymentChannelView,
   type ReconciliationView,
   ServiceError,
@@ -26,7 +28,13 @@ import type { Reconciliation } from './reconciliation.ts'
 import type { SettledAccount, SettlementCoordinator } from './settlement-coordinator.ts'
 import type { SettlementJournal } from './settlement-journal.ts'
 import { type RefusalKind, SettlementRefusal } from './settlement-refusal.ts'
-import { channelView, quantityView, reconciliationView, settlementView } from './settlement-views.ts'
+import {
+  acceptedView,
+  channelView,
+  quantityView,
+  reconciliationView,
+  settlementView,
+} from './settlement-views.ts'
 
 /** Rows of one page: read at once, while packets wait. */
 const PAGE_MAX = 1_000
@@ -101,12 +109,24 @@ export class Settlements implements SettlementService {
    * heard of the order
    */
   async abandon(id: string, verdict: OrderVerdict): Promise<SettlementView> {
-    const reason = verdict.reason.trim()
-    if (reason === '' || reason.length > REASON_LENGTH_MAX)
-      throw invalid('reason', `say in 1 to ${REASON_LENGTH_MAX} characters how you know`)
-    const said = { ...verdict, reason: `by an operator: ${reason}` }
+    const said = { ...verdict, reason: `by an operator: ${checkReason(verdict.reason)}` }
     await refusing(() => this.#deps.coordinator.abandon(id, said))
     return this.get(id)!
+  }
+
+  async acceptDifference(
+    engine: string,
+    { amount, assetCode, assetScale, reason }: DifferenceAcceptance,
+  ): Promise<AcceptedDifferenceView> {
+    if (!/^(0|-?[1-9]\d{0,37})$/.test(amount)) {
+      throw invalid(
+        'amount',
+        'amount must be a whole number as a string, with "-" before it when it is below 0',
+      )
+    }
+    const said = checkReason(reason)
+    const acceptance = { assetCode, assetScale, amount: BigInt(amount), reason: said }
+    return acceptedView(await refusing(() => this.#deps.coordinator.acceptDifference(engine, acceptance)))
   }
 
   async reconcile(): Promise<ReconciliationView> {
@@ -206,7 +226,7 @@ export class Settlements implements SettlementService {
       running: engine !== undefined,
       sinceMs,
       lastError,
-      trouble: engine === undefined ? undefined : engineTrouble(engine),
+      trouble: engine === undefined ? undefined : (engineTrouble(engine) ?? coordinator.shutReason(name)),
       accounts: coordinator.settledAccounts.filter(({ terms }) => terms.engine === name).length,
       ...journal.waiting(name),
       channels: channels.filter(({ state }) => state !== 'closed').length,
@@ -232,6 +252,7 @@ export class Settlements implements SettlementService {
       maxAmount: terms.maxAmount?.toString(),
       paused: journal.pauseOf(id),
       pausedByConfiguration: terms.paused,
+      shutReason: engine === undefined ? undefined : coordinator.shutReason(engine.name),
       open: open.length,
       openAmount: open.reduce((sum, order) => sum + order.amount, 0n).toString(),
       openSinceMs: open[0]?.createdMs,
@@ -311,6 +332,12 @@ function channelsOf(engine: SettlementEngine): readonly ChannelView[] {
 function operationsOf(engine: SettlementEngine): ChannelOperations {
   if (engine.operations !== undefined) return engine.operations
   throw new SettlementRefusal('unsupported', `the engine ${engine.name} has no channels to operate`)
+}
+
+function checkReason(text: string): string {
+  const reason = text.trim()
+  if (reason !== '' && reason.length <= REASON_LENGTH_MAX) return reason
+  throw invalid('reason', `say in 1 to ${REASON_LENGTH_MAX} characters how you know`)
 }
 
 function checkLimit(limit: number, max: number): void {

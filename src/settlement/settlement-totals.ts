@@ -4,9 +4,10 @@ import type { DatabaseSync } from 'node:sqlite'
  * Running sums of the journal, changed in the transaction that moves the row:
  * `carried-out` engine units, when an engine said that an order is done; `posted` account units, when the ledger has
  * it; `told` credit units, when an engine told a credit (account '' when it knew none); `booked` account units, when
- * the ledger has it; `suspended` credit units that stand in SUSPENSE.
+ * the ledger has it; `suspended` credit units that stand in SUSPENSE. `held`, account units, is never moved by a row: an
+ * operator has accepted that the ledger holds it for no order.
  */
-export type TotalKind = 'carried-out' | 'posted' | 'told' | 'booked' | 'suspended'
+export type TotalKind = 'carried-out' | 'posted' | 'told' | 'booked' | 'suspended' | 'held'
 
 export interface Total {
   kind: TotalKind

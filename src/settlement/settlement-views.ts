@@ -1,9 +1,11 @@
 import type {
+  AcceptedDifferenceView,
   DiscrepancyView,
   PaymentChannelView,
   ReconciliationView,
   SettlementView,
 } from '../admin/services.ts'
+import type { AcceptedDifference } from './accepted-differences.ts'
 import type { Discrepancy } from './compare-books.ts'
 import type { ReceivedCredit } from './credit-journal.ts'
 import type { ChannelView, Quantity } from './engine.ts'
@@ -85,6 +87,11 @@ export function channelView(
     unclaimed: unclaimed.toString(),
     expiresAtMs,
   }
+}
+
+export function acceptedView({ paid, received, ...accepted }: AcceptedDifference): AcceptedDifferenceView {
+  const amount = (paid - received).toString()
+  return { ...accepted, amount, paid: paid.toString(), received: received.toString() }
 }
 
 export function reconciliationView(report: ReconciliationReport): ReconciliationView {

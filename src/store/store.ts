@@ -83,6 +83,22 @@ const MIGRATIONS: readonly string[] = [
    CREATE INDEX settlements_out_account_state ON settlements_out (account_id, state, sequence);
    CREATE INDEX settlement_credits_state ON settlement_credits (state, sequence);
    CREATE INDEX settlement_credits_account_state ON settlement_credits (account_id, state, sequence);`,
+  // Differences between ledger and journal that operators have accepted: src/settlement/accepted-differences.ts.
+  `CREATE TABLE settlement_accepted (
+     acceptance INTEGER NOT NULL,
+     engine TEXT NOT NULL,
+     account_id TEXT NOT NULL,
+     kind TEXT NOT NULL,
+     asset_code TEXT NOT NULL,
+     scale INTEGER NOT NULL,
+     amount TEXT NOT NULL,
+     reason TEXT NOT NULL,
+     created_ms INTEGER NOT NULL,
+     PRIMARY KEY (acceptance, account_id, kind)
+   ) STRICT;
+   CREATE INDEX settlement_accepted_engine ON settlement_accepted (engine, account_id);
+   CREATE INDEX settlement_credits_attributed ON settlement_credits (engine, sequence)
+     WHERE account_id IS NOT NULL AND reason IS NOT NULL;`,
 ]
 
 /** Milliseconds a write waits for another process that holds the file. */

@@ -9,6 +9,13 @@ import { waitFor } from '../support/wait-for.ts'
 import { run } from '../unit/cli/cli-helpers.ts'
 
 const CHAIN_MS = 60_000
+interface EngineRow {
+  name: string
+  trouble?: string
+}
+
+/** More than it takes here until a block is final. */
+const FINAL_BLOCKS_MAX = 20
 /** Nothing settles by itself. */
 const NEVER = '1000000000'
 
@@ -68,5 +75,47 @@ describe('an operator at the command line of two nodes that settle over an EVM c
       await channel(node, ({ id, state }) => id === opened.id && state === 'closed')
       expect((await at(node, 'settlements reconcile')).out).toContain('ledger, journal and engines agree')
     }
+  }, 180_000)
+
+  it('sees an engine halted whose key something else has used, and resumes it', async () => {
+    const { chain, left } = nodes
+    const engine = async () => (await json<EngineRow[]>(left, 'settlements engines'))[0]!
+    // Scrapes are not limited, as operators' requests are.
+    const metric = async (series: string) => {
+      const page = await (await fetch(`http://127.0.0.1:${left.process.adminPort}/metrics`)).text()
+      return page.split('\n').find((line) => line.startsWith(`${series} `))
+    }
+    const up = async () => (await metric('causeway_settlement_engine_up{engine="evm"}'))?.at(-1)
+    expect(await engine()).toMatchObject({
+      name: 'evm',
+      type: 'evm',
+      running: true,
+      accounts: 1,
+      channels: 0,
+    })
+    expect(await up()).toBe('1')
+    expect((await at(left, 'settlements resume-engine evm')).err).toContain('not halted')
+
+    await chain.send(left.address, '0x', left.address, 1n)
+    await json(left, 'channels open right 50 --whole')
+    await waitFor('it is halted', async () => (await up()) === '0', CHAIN_MS)
+    const { trouble } = await engine()
+    expect(trouble).toContain('another process uses the key')
+    expect((await at(left, 'settlements engines')).out).toMatch(/^evm +evm +in trouble /m)
+    const health = (await left.process.get('/health')).body
+    expect(health).toMatchObject({ dependencies: { evm: { status: 'up' } } })
+
+    const isResumed = async () =>
+      (await at(left, 'settlements resume-engine evm')).out.startsWith('resumed evm\n')
+    // It may have signed something under the same nonce: then it waits for the end of that.
+    for (let block = 0; !(await isResumed()); block++) {
+      expect(block).toBeLessThan(FINAL_BLOCKS_MAX)
+      const seen = await chain.anvil.blockNumber()
+      await waitFor('a block', async () => (await chain.anvil.blockNumber()) > seen)
+    }
+    expect(await engine()).not.toHaveProperty('trouble')
+    await waitFor('a scrape shows it', async () => (await up()) === '1')
+    const open = 'payment_channels_active{method="evm",status="open"}'
+    await waitFor('what waited is sent', async () => (await metric(open)) === `${open} 1`, CHAIN_MS)
   }, 180_000)
 })

@@ -21,7 +21,7 @@ describe.skipIf(binary === undefined)('two nodes that keep their books in TigerB
       tigerbeetle: { addresses: [server.address], namespace },
     })
     const ledgers = { left: ledger('exclusive', 'left'), right: ledger('shared', 'right') }
-    nodes = await SettlingNodes.create({ threshold: String(THRESHOLD) }, ledgers)
+    nodes = await SettlingNodes.create({ threshold: String(THRESHOLD) }, { ledgers })
     await nodes.start()
   }, TIMEOUT_MS)
   afterAll(async () => {

@@ -87,6 +87,10 @@ export class FaultyLedgerStore implements LedgerStore, BackendFaults {
     return this.#store.balances()
   }
 
+  balance(index: number): Promise<AccountBalance> {
+    return this.#store.balance(index)
+  }
+
   history(query: HistoryQuery): Promise<HistoryEntry[]> {
     return this.#store.history(query)
   }

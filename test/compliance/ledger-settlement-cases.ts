@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { type LedgerAccount, ReserveOutcome } from '../../src/ledger/ledger.ts'
+import { outsideSums } from '../../src/settlement/outside-history.ts'
 import type { LedgerTest } from './ledger-harness.ts'
 
 /** Money that moves outside ILP. */
@@ -50,6 +51,27 @@ export function settlementCases(test: LedgerTest): void {
     const balance = await test.ledger.balance(bob)
     expect(balance.balance).toBe(80n)
     expect(balance.debitsPending).toBe(80n)
+  })
+
+  it('shows what went outside in both directions, by account and by engine', async () => {
+    const { alice, bob } = await owed()
+    for (const id of ['posted', 'voided', 'held']) {
+      const amount = { posted: 10n, voided: 20n, held: 40n }[id]!
+      await test.ledger.holdSettlement({ id, account: bob, engine: 'evm', amount })
+    }
+    await test.ledger.postSettlement('posted')
+    await test.ledger.voidSettlement('voided')
+    await test.ledger.settleIn({ id: 'in', account: alice, engine: 'evm', amount: 300n })
+    await test.ledger.settleIn({ id: 'other', account: alice, engine: 'xrp', amount: 1n })
+    const outside = (await test.ledger.balances()).find(({ id }) => id === 'settlement:USD:2:evm')
+    expect(outside).toMatchObject({ creditsPosted: 10n, creditsPending: 40n, debitsPosted: 300n })
+    const asset = { assetCode: 'USD', assetScale: 2 }
+    const sums = await outsideSums(test.ledger, { ...asset, engine: 'evm' })
+    expect(sums.toSorted((a, b) => (a.accountId < b.accountId ? -1 : 1))).toEqual([
+      { accountId: 'alice', paid: 0n, held: 0n, received: 300n },
+      { accountId: 'bob', paid: 10n, held: 40n, received: 0n },
+    ])
+    expect(await outsideSums(test.ledger, { ...asset, engine: 'none' })).toEqual([])
   })
 
   it('posts a held settlement once', async () => {

@@ -385,9 +385,8 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
 
       it('tells no trouble while all is well, and has nothing to resume', async () => {
         expect(engine.trouble?.()).toBeUndefined()
-        await expect(engine.resume?.() ?? Promise.reject(new ResumeRefusedError())).rejects.toBeInstanceOf(
-          ResumeRefusedError,
-        )
+        if (engine.resume !== undefined)
+          await expect(engine.resume()).rejects.toBeInstanceOf(ResumeRefusedError)
       })
 
       it('has a scale from 0 to 255 for each account', () => {

@@ -202,6 +202,11 @@ function fakeSettlements(calls: string[]): SettlementService {
       calls.push(`attribute ${creditId} ${accountId}`)
       return settlement(creditId)
     },
+    acceptDifference: async (engine, { amount, assetCode, reason }) => {
+      calls.push(`accept-difference ${engine} ${amount}`)
+      const figures = { amount, paid: amount, received: '0' }
+      return { engine, assetCode, assetScale: 6, ...figures, reason, acceptedMs: 1_800_000_000_000 }
+    },
     engines: () => [settlementEngine('evm')],
     resumeEngine: async (name) => {
       if (name !== 'evm') throw new ServiceError('RESOURCE_NOT_FOUND', `there is no engine ${name}`)
@@ -260,6 +265,7 @@ function settlementAccount(): SettlementAccountView {
     maxAmount: undefined,
     paused: { reason: 'maintenance', sinceMs: 1 },
     pausedByConfiguration: false,
+    shutReason: undefined,
     open: 1,
     openAmount: HUGE.toString(),
     openSinceMs: 1,

@@ -64,6 +64,10 @@ export const SAMPLE_CALLS: Record<string, { path: string; body?: unknown }> = {
   },
   'GET /api/admin/settlements/engines': { path: '/api/admin/settlements/engines' },
   'POST /api/admin/settlements/engines/:name/resume': { path: '/api/admin/settlements/engines/evm/resume' },
+  'POST /api/admin/settlements/engines/:name/accept-difference': {
+    path: '/api/admin/settlements/engines/evm/accept-difference',
+    body: { assetCode: 'USD', amount: '-5000', reason: 'restored from the copy of last night' },
+  },
   'GET /api/admin/settlements/reconcile': { path: '/api/admin/settlements/reconcile' },
   'POST /api/admin/settlements/reconcile': { path: '/api/admin/settlements/reconcile' },
   'GET /api/admin/channels': { path: '/api/admin/channels?state=closing' },

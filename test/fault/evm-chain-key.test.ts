@@ -1,7 +1,7 @@
 import type { Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { EngineConfigError } from '../../src/settlement/engine.ts'
+import { EngineConfigError, ResumeRefusedError } from '../../src/settlement/engine.ts'
 import { FaultRig } from './support/fault-rig.ts'
 import { type FaultySide, until } from './support/faulty-side.ts'
 
@@ -66,7 +66,11 @@ describe('a key that something else uses', () => {
     await rounds(4, second)
     expect(second.isSettled('b')).toBe(false)
     expect(second.alarms.filter((code) => code === 'foreign-transaction')).toHaveLength(2)
+    expect(second.engine.trouble()).toContain('another process uses the key')
+    expect(side.engine.trouble()).toBeUndefined()
     await second.engine.resume()
+    expect(second.engine.trouble()).toBeUndefined()
+    await expect(second.engine.resume()).rejects.toBeInstanceOf(ResumeRefusedError)
     await until(rig.anvil, [second], 'b is settled', () => second.isSettled('b'))
     expect(await rig.anvil.balance(recipient)).toBe(21_000n)
   }, 60_000)

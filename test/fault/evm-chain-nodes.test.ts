@@ -3,7 +3,7 @@ import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Chain } from '../../settlement-engines/evm/chain.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
-import { EngineConfigError } from '../../src/settlement/engine.ts'
+import { EngineConfigError, EngineUnavailableError, ResumeRefusedError } from '../../src/settlement/engine.ts'
 import { Anvil } from '../support/anvil.ts'
 import { JsonRpcProxy } from '../support/json-rpc-proxy.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -208,6 +208,30 @@ describe('two engines whose nodes are not to be relied on', () => {
     await payer.engine.tick()
     await payer.engine.tick()
     expect(payer.alarms).toEqual(['stale-head'])
+    expect(payer.engine.trouble()).toMatch(/^no node has shown a block above \d+ since /)
+    await rig.anvil.mine()
+    await payer.engine.tick()
+    expect(payer.engine.trouble()).toBeUndefined()
+  }, 60_000)
+
+  it('alarm when a question that every round needs has no answer for long, though they answer a probe', async () => {
+    ;[payer, payee] = await rig.peers({ payer: { rpcUrls: [rig.proxy.url] } })
+    rig.proxy.plan = ({ method }) =>
+      method === 'eth_getTransactionCount' ? { kind: 'error', code: -32603, message: 'down' } : undefined
+    for (let minute = 0; minute < 11; minute++) {
+      expect([payer.alarms, payer.engine.trouble()]).toEqual([[], undefined])
+      payer.aheadMs += 60_000
+      await rig.anvil.mine()
+      await payer.engine.tick()
+    }
+    expect(payer.alarms).toEqual(['rounds-fail'])
+    expect(payer.engine.trouble()).toMatch(/^transactions: has failed since .*: down/)
+    await payer.engine.probe(AbortSignal.timeout(5_000))
+    await expect(payer.engine.resume()).rejects.toBeInstanceOf(EngineUnavailableError)
+    rig.proxy.plan = () => undefined
+    await payer.engine.tick()
+    expect(payer.engine.trouble()).toBeUndefined()
+    await expect(payer.engine.resume()).rejects.toBeInstanceOf(ResumeRefusedError)
   }, 60_000)
 
   it('refuse to start where a node tells other decimals of a token than before', async () => {

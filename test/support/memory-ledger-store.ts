@@ -60,6 +60,9 @@ export class MemoryLedgerStore implements LedgerStore {
   async balances(): Promise<AccountBalance[]> {
     return []
   }
+  async balance(): Promise<AccountBalance> {
+    throw new LedgerUnavailableError('not kept')
+  }
   async history(): Promise<HistoryEntry[]> {
     return []
   }

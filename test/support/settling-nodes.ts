@@ -41,6 +41,14 @@ export interface SettlingNode {
   readonly address: Hex
 }
 
+export interface SettlingChange {
+  readonly ledgers?: { readonly left: object; readonly right: object }
+  /** Gets the section of the engine that the left side would have, and gives another one. */
+  readonly leftEngine?: (evm: Record<string, unknown>) => Promise<Record<string, unknown>>
+  /** More secrets of both sides. */
+  readonly secrets?: Record<string, string>
+}
+
 /** Two whole nodes, peers over BTP, that settle in a token on a chain of their own. `alice` is on the left, `bob` on the right. */
 export class SettlingNodes {
   readonly chain: EngineChain
@@ -57,12 +65,9 @@ export class SettlingNodes {
 
   /**
    * @param terms of `settlement` in both peers; `threshold` above all
-   * @param ledgers the section of each side; default: the embedded one
+   * @param change what is different: the ledger of each side, or what stands in the place of the left one's engine
    */
-  static async create(
-    terms: Record<string, unknown>,
-    ledgers: { left: object; right: object } = { left: {}, right: {} },
-  ): Promise<SettlingNodes> {
+  static async create(terms: Record<string, unknown>, change: SettlingChange = {}): Promise<SettlingNodes> {
     const chain = await EngineChain.start()
     await chain.anvil.rpc('evm_setIntervalMining', BLOCK_SECONDS)
     const directory = mkdtempSync(join(tmpdir(), 'causeway-keys-'))
@@ -77,7 +82,7 @@ export class SettlingNodes {
         return path
       }
       await chain.mint(address, BigInt(PLENTY))
-      const section = {
+      const evm = {
         type: 'evm',
         rpcUrls: [chain.anvil.url],
         chainId: chain.anvil.chainId,
@@ -99,6 +104,7 @@ export class SettlingNodes {
         minSettleDelaySeconds: 3_600,
         pollMs: 200,
       }
+      const section = name === 'left' ? ((await change.leftEngine?.(evm)) ?? evm) : evm
       const link =
         name === 'left'
           ? { plugin: 'btp', mode: 'server', token: 'secret:link' }
@@ -129,9 +135,9 @@ export class SettlingNodes {
           accounts: [{ id: name === 'left' ? 'alice' : 'bob', asset: USD, creditLimit: PLENTY }],
           spsp: { listen: { host: '127.0.0.1', port: 0 } },
           settlement: { engines: { evm: section } },
-          ledger: ledgers[name],
+          ledger: change.ledgers?.[name] ?? {},
         },
-        { link: TOKEN },
+        { link: TOKEN, ...change.secrets },
       )
       return { name, process, address }
     }

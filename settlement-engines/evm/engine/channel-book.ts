@@ -32,12 +32,15 @@ export class ChannelBook {
     return this.#list('SELECT * FROM engine_channels ORDER BY rowid')
   }
 
+  ofAccount(accountId: string): ChannelRecord[] {
+    return this.#list('SELECT * FROM engine_channels WHERE account_id = ? ORDER BY rowid', accountId)
+  }
+
   live(direction: 'in' | 'out', accountId?: string): ChannelRecord[] {
-    const all = this.#list(
-      "SELECT * FROM engine_channels WHERE state <> 'closed' AND direction = ? ORDER BY rowid",
-      direction,
-    )
-    return accountId === undefined ? all : all.filter((channel) => channel.accountId === accountId)
+    const live = "SELECT * FROM engine_channels WHERE state <> 'closed' AND direction = ?"
+    return accountId === undefined
+      ? this.#list(`${live} ORDER BY rowid`, direction)
+      : this.#list(`${live} AND account_id = ? ORDER BY rowid`, direction, accountId)
   }
 
   /** Writes the whole record, new or not. */
@@ -64,6 +67,9 @@ export class ChannelBook {
   update(id: Hex, change: Partial<ChannelRecord>): ChannelRecord {
     const found = this.find(id)
     if (found === undefined) throw new Error(`there is no channel ${id} in the books`)
+    // Each round looks at all channels, and most are as they were: a write that waits for the disk is for news.
+    const names = Object.keys(change) as (keyof ChannelRecord)[]
+    if (names.every((name) => found[name] === change[name])) return found
     const channel = { ...found, ...change }
     this.save(channel)
     return channel

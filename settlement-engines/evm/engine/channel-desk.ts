@@ -32,13 +32,18 @@ export class ChannelDesk implements ChannelOperations {
     }
     this.#checkBudget(account, deposit)
     const peer = await this.#payer.peerOf(account)
+    // Other deposits may have begun while the peer was asked.
+    this.#checkBudget(account, deposit)
     return viewOf(this.#payer.open(account, peer, deposit))
   }
 
   async topUp(channelId: string, amount: bigint): Promise<ChannelView> {
     const channel = this.#channel(channelId, 'out')
     if (amount <= 0n) throw new RangeError('the amount must be above 0')
-    this.#checkBudget(this.#account(channel.accountId), amount)
+    const account = this.#account(channel.accountId)
+    this.#checkBudget(account, amount)
+    const room = this.#payer.roomIn(account, channel)
+    if (amount > room) throw new RangeError(`maxDepositPerChannel leaves ${room} for this channel`)
     this.#payer.topUp(channel, amount)
     return this.#view(channelId)
   }

@@ -8,6 +8,7 @@ import type { ChannelRecord } from './channel-record.ts'
 import type { CreditCheck } from './credit-check.ts'
 import type { EngineCore } from './engine-core.ts'
 import { min } from './min-max.ts'
+import { STATE_CHANNELS_MAX } from './peer-messages.ts'
 
 /** Takes channels of peers into the books, on our terms. */
 export class ChannelIntake {
@@ -25,11 +26,12 @@ export class ChannelIntake {
    * @throws MessageRefusedError when it is not one that we accept from this peer
    */
   async take(account: AccountRecord, channelId: Hex): Promise<ChannelRecord> {
-    const { accounts, chain, channels, contract, funding, settings, store } = this.#core
+    const { accounts, chain, channels, contract, funding, questions, settings, store } = this.#core
     const known = channels.find(channelId)
     if (known !== undefined && (known.accountId !== account.id || known.direction !== 'in')) throw foreign()
     const peer = accounts.peer(account.id)
     if (peer?.signer === undefined) throw new MessageRefusedError('unknown-peer', 'say hello first')
+    if (!questions.take(account.id)) throw tooOften()
     const { final } = await readHeads(chain, settings.finality)
     const [[found], [newest]] = [
       await contract.read([channelId], final.number),
@@ -47,6 +49,12 @@ export class ChannelIntake {
     const isAccepted = known !== undefined || (await this.#credited(channelId, account)) > 0n
     if (!isAccepted) {
       if (found.state !== 'open' || newest.state !== 'open') throw closing()
+      if (channels.live('in', account.id).length >= STATE_CHANNELS_MAX) {
+        throw new MessageRefusedError(
+          'too-many-channels',
+          `${STATE_CHANNELS_MAX} channels of this account are not closed: close some`,
+        )
+      }
       this.#checkTerms(found, account, peer.signer)
     }
     return store.transaction(() => {
@@ -118,6 +126,14 @@ export function closing(): MessageRefusedError {
 
 export function foreign(): MessageRefusedError {
   return new MessageRefusedError('channel-foreign', 'the channel belongs to another account')
+}
+
+/** Nothing is wrong with the message: it may be repeated. */
+export function tooOften(): MessageRefusedError {
+  return new MessageRefusedError(
+    'not-ready',
+    'too many messages that the chain must be asked for: try again later',
+  )
 }
 
 /** The node's own view is missing, or the chain's, which the caller turns into a refusal too. */

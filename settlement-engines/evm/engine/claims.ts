@@ -19,7 +19,8 @@ export class Claims {
 
   /** Those that are under way, or have no voucher, are left out. */
   handIn(channels: readonly ChannelRecord[]): void {
-    const due = channels.filter(isClaimable)
+    // As they are now: another claim may have begun since they were looked at.
+    const due = channels.map(({ id }) => this.#core.channels.find(id)!).filter(isClaimable)
     // Neighbours of one token are paid in one transfer.
     due.sort((a, b) => (a.token < b.token ? -1 : a.token > b.token ? 1 : 0))
     for (let from = 0; from < due.length; from += ROWS_MAX) this.#send(due.slice(from, from + ROWS_MAX))

@@ -25,10 +25,13 @@ export class CreditBook {
       )
   }
 
-  untold(limit: number): IncomingCredit[] {
+  /** In order, those of known accounts first, without the first `skipped`. */
+  untold(limit: number, skipped: number): IncomingCredit[] {
     return this.#store.database
-      .prepare('SELECT * FROM engine_credits WHERE told = 0 ORDER BY account_id IS NULL, seq LIMIT ?')
-      .all(limit)
+      .prepare(
+        'SELECT * FROM engine_credits WHERE told = 0 ORDER BY account_id IS NULL, seq LIMIT ? OFFSET ?',
+      )
+      .all(limit, skipped)
       .map((row) => toCredit(row as Row))
   }
 

@@ -12,6 +12,7 @@ import type { CreditBook } from './credit-book.ts'
 import type { EvmSettings } from './evm-options.ts'
 import type { OrderBook } from './order-book.ts'
 import type { PeerAnswer, PeerBody, PeerRequestType } from './peer-messages.ts'
+import type { QuestionLimit } from './question-limit.ts'
 import type { TokenAbility } from './token-abilities.ts'
 import type { TransferBook } from './transfer-book.ts'
 import type { ChannelsDomain } from './voucher.ts'
@@ -46,6 +47,7 @@ export type EngineStep = (typeof ENGINE_STEPS)[number]
  * - `doubtful-credit`: money of a channel that neither books nor node account for is in the node's SUSPENSE
  * - `voucher-missing`: a channel is closing, and the voucher for what was credited is lost
  * - `deposit-gone`: a deposit that counted as final is no longer there; the account gets no further credit
+ * - `payout-deferred`: a claim counted, and the contract could not pay it out: it keeps the money for us
  * - `rounds-fail`: something that is tried in each round has failed for long
  */
 export type EngineAlarmCode =
@@ -63,6 +65,7 @@ export type EngineAlarmCode =
   | 'doubtful-credit'
   | 'voucher-missing'
   | 'deposit-gone'
+  | 'payout-deferred'
   | 'rounds-fail'
 
 /** What the parts of a running engine share. */
@@ -86,6 +89,8 @@ export interface EngineCore {
   readonly abilities: ReadonlyMap<Hex, TokenAbility>
   /** First block whose plain transfers to us count; undefined: none do. */
   readonly transfersFrom: number | undefined
+  /** What messages of peers may ask of the chain. */
+  readonly questions: QuestionLimit
   readonly clock: Clock
   readonly logger: Logger
   readonly alarm: (code: EngineAlarmCode, fields: Record<string, unknown>) => void

@@ -99,6 +99,16 @@ const MIGRATIONS: readonly string[] = [
   // Known payers do not queue behind strangers, however many transfers those make.
   `DROP INDEX engine_credits_untold;
    CREATE INDEX engine_credits_untold ON engine_credits (account_id IS NULL, seq) WHERE told = 0;`,
+  // Rows are kept for good: what each round asks for must not depend on how many there ever were.
+  `CREATE INDEX engine_orders_signed ON engine_orders (channel_id, seq) WHERE state = 'signed';
+   CREATE INDEX engine_channels_by_account ON engine_channels (account_id);
+   CREATE INDEX engine_deposits_by_channel ON engine_deposits (channel_id, seq);
+   CREATE INDEX engine_deposits_unfinished ON engine_deposits (seq) WHERE state NOT IN ('done', 'failed');
+   CREATE TABLE engine_place (
+     chain_id INTEGER NOT NULL,
+     contract TEXT NOT NULL,
+     address TEXT NOT NULL
+   ) STRICT;`,
 ]
 
 /** Makes or updates the engine's own tables in its store. @throws Error when a newer version wrote them */

@@ -38,6 +38,7 @@ import {
   parseAccountOptions,
   parseEngineOptions,
 } from './evm-options.ts'
+import { holdPlace } from './hold-place.ts'
 import { type EngineKeys, loadKeys } from './load-keys.ts'
 import { OrderBook } from './order-book.ts'
 import { asStartError, RunningEngine } from './running-engine.ts'
@@ -97,6 +98,7 @@ export class EvmEngine implements SettlementEngine {
       const contract = new ChannelContract({ address: this.#settings.contract }, { chain })
       await contract.check()
       this.#openStore(store)
+      holdPlace(store, { chainId, contract: contract.address, address: loaded.funding.address })
       await this.#begin({ chain, store, contract, ...loaded })
     } catch (error) {
       this.#engine = undefined
@@ -242,9 +244,8 @@ export class EvmEngine implements SettlementEngine {
       }
     } catch (error) {
       if (!(error instanceof ChainError)) throw error
-      throw new EngineUnavailableError(`no node shows now how far the key is: ${error.message}`, {
-        cause: error,
-      })
+      const message = `the evm engine stays halted, resume it again later: ${error.message}`
+      throw new EngineUnavailableError(message, { cause: error })
     }
     logger.warn('evm engine resumed by an operator')
   }

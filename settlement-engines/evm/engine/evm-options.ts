@@ -208,5 +208,8 @@ function parse<T extends z.ZodType>(
 }
 
 function problemsOf({ issues }: z.ZodError): EvmOptionProblem[] {
-  return issues.map(({ message, path }) => ({ path: path.join('.'), message }))
+  return issues.map(({ message, path }) => ({
+    path: path.join('.'),
+    message: /received undefined$/.test(message) ? 'is missing' : message,
+  }))
 }

@@ -105,14 +105,22 @@ export class OrderBook {
     }
   }
 
+  /** Changes nothing when it has ended already. */
   settle(order: OrderRecord): void {
-    this.#store.database.prepare("UPDATE engine_orders SET state = 'settled' WHERE id = ?").run(order.id)
-    addToTotal(this.#store, 'settled', order.accountId, order.amount)
+    const { changes } = this.#store.database
+      .prepare(
+        "UPDATE engine_orders SET state = 'settled' WHERE id = ? AND state NOT IN ('settled', 'refused')",
+      )
+      .run(order.id)
+    if (Number(changes) === 1) addToTotal(this.#store, 'settled', order.accountId, order.amount)
   }
 
+  /** Changes nothing when it has ended already. */
   refuse(order: OrderRecord, reason: string): void {
     this.#store.database
-      .prepare("UPDATE engine_orders SET state = 'refused', reason = ? WHERE id = ?")
+      .prepare(
+        "UPDATE engine_orders SET state = 'refused', reason = ? WHERE id = ? AND state NOT IN ('settled', 'refused')",
+      )
       .run(reason, order.id)
   }
 

@@ -10,6 +10,7 @@ import type { ChannelRecord } from './channel-record.ts'
 import { Claims } from './claims.ts'
 import { CreditCheck } from './credit-check.ts'
 import type { EngineCore } from './engine-core.ts'
+import { letOthersRun } from './let-others-run.ts'
 import { max, min } from './min-max.ts'
 import { type PeerBody, STATE_CHANNELS_MAX } from './peer-messages.ts'
 import { cancelTries, retryPurpose } from './retry-purpose.ts'
@@ -59,7 +60,7 @@ export class PayeeSide {
     const { channelId, cumulative, signature } = voucher
     let channel = channels.find(channelId) ?? (await this.#intake.take(account, channelId))
     if (channel.accountId !== account.id || channel.direction !== 'in') throw foreign()
-    if (!(await isVoucherOf(channel.terms.signer, domain, voucher, signature))) {
+    if (!isVoucherOf(channel.terms.signer, domain, voucher, signature)) {
       throw new MessageRefusedError('bad-signature', 'the voucher is not signed by the key of the channel')
     }
     await this.#pass(channelId)
@@ -147,6 +148,7 @@ export class PayeeSide {
     for (const [index, { id }] of live.entries()) {
       const channel = this.#look(id, newest[index], settled[index], latest.timestampMs)
       if (channel !== undefined) due.push(channel)
+      await letOthersRun(index)
     }
     this.claims.handIn(due)
     // Last: what the node cannot tell now must not keep channels from being defended.
@@ -255,6 +257,11 @@ export class PayeeSide {
     store.transaction(() => {
       const now = channels.find(channelId)!
       if (now.state !== 'open') throw closing()
+      // Credited meanwhile from what the chain has paid: a figure never falls.
+      if (cumulative <= now.cumulative) {
+        this.#keep(channelId, voucher)
+        return
+      }
       this.#addCredit(now, account.assetCode, cumulative)
       const unclaimedSinceMs = now.unclaimedSinceMs ?? clock.now()
       channels.update(channelId, { cumulative, held: cumulative, signature, unclaimedSinceMs })

@@ -16,6 +16,7 @@ export class PayerRecovery {
   readonly #orders: OrderSync
   /** Accounts whose peer has told in this run who it is and what it has credited. */
   readonly #greeted = new Set<string>()
+  readonly #greeting = new Map<string, Promise<PeerRecord>>()
 
   constructor(core: EngineCore, deps: { identity: PeerIdentity; host: EngineHost }) {
     this.#core = core
@@ -36,6 +37,15 @@ export class PayerRecovery {
   async greet(account: AccountRecord): Promise<PeerRecord> {
     const known = this.#core.accounts.peer(account.id)
     if (known?.signer !== undefined && this.#greeted.has(account.id)) return known
+    // One at a time: orders that are signed for while the node is asked would look like a surplus.
+    const running = this.#greeting.get(account.id)
+    if (running !== undefined) return await running
+    const own = this.#greetAnew(account).finally(() => this.#greeting.delete(account.id))
+    this.#greeting.set(account.id, own)
+    return await own
+  }
+
+  async #greetAnew(account: AccountRecord): Promise<PeerRecord> {
     const peer = await this.#identity.greet(account)
     const { channels } = await this.#core.ask(account.id, 'state', {})
     for (const { channelId, cumulative, signature } of channels) {
@@ -72,10 +82,9 @@ export class PayerRecovery {
     const { channels, claimKey, domain, logger, orders, store } = this.#core
     const { channelId, cumulative, signature } = told
     if (cumulative === 0n) return
-    if (
-      signature === undefined ||
-      !(await isVoucherOf(claimKey.address, domain, { channelId, cumulative }, signature))
-    ) {
+    // A channel may be of a former claim key.
+    const signer = channels.find(channelId)?.terms.signer ?? claimKey.address
+    if (signature === undefined || !isVoucherOf(signer, domain, { channelId, cumulative }, signature)) {
       logger.warn('peer tells a voucher that is not ours', { accountId: account.id, channelId })
       return
     }

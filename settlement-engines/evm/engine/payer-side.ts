@@ -9,6 +9,7 @@ import type { ChannelRecord } from './channel-record.ts'
 import type { Deposits } from './deposits.ts'
 import type { EngineCore } from './engine-core.ts'
 import type { EvmAsset } from './evm-options.ts'
+import { letOthersRun } from './let-others-run.ts'
 import { max, min } from './min-max.ts'
 import type { OrderRecord } from './order-book.ts'
 import type { PayerRecovery } from './payer-recovery.ts'
@@ -38,6 +39,11 @@ export class PayerSide {
     this.#core = core
     this.#recovery = deps.recovery
     this.#deposits = deps.deposits
+    for (const { accountId, id, terms } of core.channels.live('out')) {
+      if (terms.signer === core.claimKey.address) continue
+      const text = 'a channel is of a former claim key: its rest comes back when it is closed'
+      core.logger.warn(text, { accountId, channelId: id })
+    }
   }
 
   /** Carries the account's orders on as far as that goes now. @throws PeerMessageError, ChainError */
@@ -78,7 +84,10 @@ export class PayerSide {
       live.map(({ id }) => id),
       final.number,
     )
-    for (const [index, { id }] of live.entries()) this.#look(id, found[index], latest.timestampMs)
+    for (const [index, { id }] of live.entries()) {
+      this.#look(id, found[index], latest.timestampMs)
+      await letOthersRun(index)
+    }
   }
 
   /** The peer's identity, known or asked for. @throws PeerMessageError */
@@ -88,16 +97,16 @@ export class PayerSide {
 
   /** Unspent money of all channels of the asset, deposits under way included, counts against the budget. */
   budgetLeft(account: AccountRecord): bigint {
-    const { channels } = this.#core
-    let idle = 0n
-    for (const channel of channels.live('out')) {
-      if (channel.token !== account.token) continue
-      idle += max(channel.deposited - channel.cumulative, 0n)
-      for (const { amount, state } of channels.depositsOf(channel.id)) {
-        if (state !== 'done' && state !== 'failed') idle += amount
-      }
-    }
+    const idle = this.#core.channels
+      .live('out')
+      .filter(({ token }) => token === account.token)
+      .reduce((sum, channel) => sum + this.#idleIn(channel), 0n)
     return max(this.#asset(account).totalBudget - idle, 0n)
+  }
+
+  /** What may be put into the channel on top. */
+  roomIn(account: AccountRecord, channel: ChannelRecord): bigint {
+    return max(this.#asset(account).maxDepositPerChannel - this.#idleIn(channel), 0n)
   }
 
   /** By an operator; within the budget like any other. */
@@ -146,6 +155,14 @@ export class PayerSide {
     if (outcome.kind === 'succeeded' || channel?.state !== 'closing') return
     this.#unclosed.set(channelId, outcome.kind)
     this.#core.channels.update(channelId, { state: 'open' })
+  }
+
+  /** Unspent, and on its way. */
+  #idleIn({ cumulative, deposited, id }: ChannelRecord): bigint {
+    return this.#core.channels
+      .depositsOf(id)
+      .filter(({ state }) => state !== 'done' && state !== 'failed')
+      .reduce((sum, { amount }) => sum + amount, max(deposited - cumulative, 0n))
   }
 
   #refuseTooLarge(account: AccountRecord): void {
@@ -321,10 +338,12 @@ export class PayerSide {
     return this.#core.orders.open(account.id).filter(({ state }) => state === 'queued')
   }
 
+  /** Not one of a former claim key: no voucher of ours counts there any more. */
   #usable(account: AccountRecord): ChannelRecord | undefined {
-    return this.#core.channels
+    const { channels, claimKey } = this.#core
+    return channels
       .live('out', account.id)
-      .filter(({ state }) => state === 'open')
+      .filter(({ state, terms }) => state === 'open' && terms.signer === claimKey.address)
       .at(-1)
   }
 

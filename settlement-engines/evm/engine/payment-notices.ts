@@ -4,6 +4,7 @@ import { isCanonical, readHeads } from '../finality.ts'
 import { toAddress, toHash, toQuantity, toRecord } from '../rpc-values.ts'
 import type { AccountRecord } from './account-book.ts'
 import { BackOffs } from './back-offs.ts'
+import { tooOften } from './channel-intake.ts'
 import type { EngineCore } from './engine-core.ts'
 import type { PeerIdentity } from './peer-identity.ts'
 
@@ -66,7 +67,7 @@ export class PaymentNotices {
    * @throws ChainError
    */
   async hear(account: AccountRecord, hash: Hex): Promise<bigint> {
-    const { accounts, chain, credits, domain, funding, settings, transfersFrom, wake } = this.#core
+    const { accounts, chain, credits, domain, funding, questions, settings, transfersFrom, wake } = this.#core
     if (transfersFrom === undefined) {
       throw new MessageRefusedError('transfers-not-accepted', 'this side takes no plain transfers')
     }
@@ -75,6 +76,7 @@ export class PaymentNotices {
     }
     const peer = accounts.peer(account.id)
     if (peer === undefined) throw new MessageRefusedError('unknown-peer', 'say hello first')
+    if (!questions.take(account.id)) throw tooOften()
     const [receipt, payment] = [await chain.receipt(hash), await this.#read(hash)]
     const { final } = await readHeads(chain, settings.finality)
     if (

@@ -5,7 +5,7 @@ import { MessageRefusedError, PeerMessageError } from '../../../src/settlement/e
 const PROTOCOL_VERSION = 1
 /** Above the longest message of the protocol. */
 const MESSAGE_BYTES_MAX = 16_384
-/** Channels in one answer: a payer has one open and few that are closing. */
+/** Channels of one payer, and so in one answer: it has one open and few that are closing. */
 export const STATE_CHANNELS_MAX = 16
 const UINT128_MAX = 2n ** 128n - 1n
 

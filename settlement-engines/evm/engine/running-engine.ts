@@ -13,6 +13,7 @@ import type { TxIntent, TxOutcome } from '../tx-intent.ts'
 import type { AccountRecord } from './account-book.ts'
 import { BackOffs } from './back-offs.ts'
 import { ChannelDesk } from './channel-desk.ts'
+import { deferredPayouts } from './deferred-payouts.ts'
 import { Deposits } from './deposits.ts'
 import type { EngineCore } from './engine-core.ts'
 import { PayeeSide } from './payee-side.ts'
@@ -21,6 +22,7 @@ import { PayerSide } from './payer-side.ts'
 import { PaymentNotices } from './payment-notices.ts'
 import { PeerIdentity } from './peer-identity.ts'
 import { type PeerRequest, readAnswer, readRequest, writeMessage } from './peer-messages.ts'
+import { QuestionLimit } from './question-limit.ts'
 import { RoundWatch } from './round-watch.ts'
 import { Serial } from './serial.ts'
 import { Teller } from './teller.ts'
@@ -30,6 +32,10 @@ import { Transfers } from './transfers.ts'
 /** A message goes to the peer and back. */
 const MESSAGE_DEADLINE_MS = 30_000
 const STOP_DEADLINE_MS = 6_000
+/** A round waits no longer for peers and the node: the chain is looked at again in time, however slow they are. */
+const ROUND_PATIENCE_MS = 5_000
+/** What happens in this time is looked at together. */
+const WAKE_MS = 10
 
 /** The parts of an engine between its start and its stop. */
 export class RunningEngine {
@@ -48,14 +54,20 @@ export class RunningEngine {
   readonly #watch: RoundWatch
   readonly #served = new Set<string>()
   #poller: LogPoller | undefined
+  /** What peers or the node have to answer, by part; it may go on through several rounds. */
+  readonly #underWay = new Map<string, Promise<void>>()
   #running: Promise<void> | undefined
+  /** By the process's own clock. */
+  #watchedMs = 0
+  #isWoken = false
   #timer: NodeJS.Timeout | undefined
   #isStopped = false
 
-  constructor(parts: Omit<EngineCore, 'ask' | 'wake'>, deps: { host: EngineHost }) {
+  constructor(parts: Omit<EngineCore, 'ask' | 'questions' | 'wake'>, deps: { host: EngineHost }) {
     const { host } = deps
     this.core = {
       ...parts,
+      questions: new QuestionLimit(parts),
       wake: () => this.wake(),
       ask: async (accountId, type, body) => {
         const id = randomUUID()
@@ -81,7 +93,7 @@ export class RunningEngine {
   begin(poller: LogPoller | undefined): void {
     this.#poller = poller
     if (this.core.settings.pollMs > 0) poller?.start()
-    this.#schedule(this.core.settings.pollMs)
+    this.#schedule(this.#isWoken ? WAKE_MS : this.core.settings.pollMs)
   }
 
   /** Waits a bounded time for what is under way. */
@@ -91,7 +103,8 @@ export class RunningEngine {
     const { chain, logger, sender } = this.core
     chain.stop()
     const late = () => new Error('the engine did not stop in time')
-    await within(this.#running ?? Promise.resolve(), STOP_DEADLINE_MS, late).catch((error: unknown) => {
+    const all = Promise.all([this.#running, ...this.#underWay.values()])
+    await within(all, STOP_DEADLINE_MS, late).catch((error: unknown) => {
       logger.warn('evm engine stops', { reason: String(error) })
     })
     await this.#poller?.stop()
@@ -106,7 +119,9 @@ export class RunningEngine {
   }
 
   wake(): void {
-    if (this.core.settings.pollMs > 0 && this.#running === undefined) this.#schedule(0)
+    if (this.#isWoken) return
+    this.#isWoken = true
+    if (this.#running === undefined) this.#schedule(WAKE_MS)
   }
 
   /** The account is met in the next round: its peer and the node are asked what they know. */
@@ -123,12 +138,7 @@ export class RunningEngine {
   /** One round over everything: never two at once; never throws. */
   async tick(): Promise<void> {
     this.#running ??= this.#round()
-      .catch((error: unknown) => {
-        // What is left of a round when the engine stops finds its store closed.
-        if (this.#isStopped) return
-        this.core.logger.error('evm round failed', { reason: String(error) })
-        this.#watch.note('rounds', String(error))
-      })
+      .catch((error: unknown) => this.#broken('rounds', error))
       .finally(() => {
         this.#running = undefined
         this.#watch.ended()
@@ -168,8 +178,16 @@ export class RunningEngine {
     else if (kind === 'close') this.#payee.closeEnded(channelId, outcome)
     else if (kind === 'request-close') this.#payer.closeRequestEnded(channelId, outcome)
     else if (outcome.kind !== 'succeeded') this.#attemptFailed(kind, channelId, outcome)
+    if (outcome.kind === 'succeeded') this.#tellDeferred(outcome)
     // What they do shows on the chain: the next look at the channel tells, and tries again.
     this.wake()
+  }
+
+  /** A token that is paused or does not like us, say: no further claim brings it. */
+  #tellDeferred({ hash, logs }: Extract<TxOutcome, { logs: unknown }>): void {
+    const { alarm, contract, funding } = this.core
+    const owner = { account: funding.address, contract: contract.address }
+    for (const payout of deferredPayouts(logs, owner)) alarm('payout-deferred', { ...payout, hash })
   }
 
   /** Of defending and withdrawing. What was taken back because the channel is closed has not failed. */
@@ -224,7 +242,7 @@ export class RunningEngine {
     if (this.#isStopped || pollMs === 0) return
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
-      void this.tick().then(() => this.#schedule(pollMs))
+      void this.tick().then(() => this.#schedule(this.#isWoken ? WAKE_MS : pollMs))
     }, delayMs)
     this.#timer.unref()
   }
@@ -235,17 +253,52 @@ export class RunningEngine {
       await sender.tick()
       await this.#poller?.poll()
     }
-    await this.#step('payer watch', () => this.#payer.watch())
-    await this.#step('payee watch', () => this.#payee.watch())
+    await this.#watchChannels()
     await this.#step('deposits', () => this.#deposits.advance())
-    await this.#step('payment notices', () => this.#notices.tell())
-    await Promise.all([...this.#toAttend()].map(async (id) => await this.#attend(id)))
-    await this.#step('teller', () => this.#teller.tell())
+    await this.#patiently([
+      this.#begin('payment notices', () => this.#step('payment notices', () => this.#notices.tell())),
+      ...[...this.#toAttend()].map((id) => this.#begin(`orders of ${id}`, () => this.#attend(id))),
+    ])
+    await this.#patiently([this.#begin('teller', () => this.#step('teller', () => this.#teller.tell()))])
     this.#watch.note('transactions', sender.failure)
     // A fault has its own alarm.
     const isFault = this.#poller?.fault !== undefined
     this.#watch.note('incoming transfers', isFault ? undefined : this.#poller?.failure)
     this.#watch.note('rounds', undefined)
+  }
+
+  /** Asks for every channel: no oftener than in each poll, however often messages wake the engine in between. */
+  async #watchChannels(): Promise<void> {
+    const wasWoken = this.#isWoken
+    this.#isWoken = false
+    if (wasWoken && performance.now() - this.#watchedMs < this.core.settings.pollMs) return
+    this.#watchedMs = performance.now()
+    await this.#step('payer watch', () => this.#payer.watch())
+    await this.#step('payee watch', () => this.#payee.watch())
+  }
+
+  /** @returns what is to be waited for; nothing when the part is still under way from a former round */
+  #begin(part: string, work: () => Promise<unknown>): Promise<void> | undefined {
+    if (this.#underWay.has(part)) return undefined
+    const own = work()
+      .then(() => undefined)
+      .catch((error: unknown) => this.#broken(part, error))
+      .finally(() => this.#underWay.delete(part))
+    this.#underWay.set(part, own)
+    return own
+  }
+
+  async #patiently(begun: readonly (Promise<void> | undefined)[]): Promise<void> {
+    const late = () => new Error('the next round goes on')
+    const all = Promise.all(begun.filter((one) => one !== undefined))
+    await within(all, ROUND_PATIENCE_MS, late).catch(() => undefined)
+  }
+
+  #broken(part: string, error: unknown): void {
+    // What is left of a round when the engine stops finds its store closed.
+    if (this.#isStopped) return
+    this.core.logger.error('evm round failed', { part, reason: String(error) })
+    this.#watch.note(part, String(error))
   }
 
   #toAttend(): Set<string> {

@@ -13,8 +13,8 @@ export function statementOf(
   const open = orders.open(accountId).reduce((sum, { amount }) => sum + amount, 0n)
   const surplus = totalOf(store, 'surplus', accountId)
   const differences = channels
-    .all()
-    .filter((one) => one.accountId === accountId && one.direction === 'in')
+    .ofAccount(accountId)
+    .filter(({ direction }) => direction === 'in')
     .flatMap((channel) => differenceOf(channel) ?? [])
   if (surplus > 0n)
     differences.push(`${surplus} was paid to the peer and is for no order that the node knows`)

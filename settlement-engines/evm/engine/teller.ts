@@ -1,11 +1,20 @@
 import { within } from '../../../src/lib/within.ts'
-import type { EngineHost } from '../../../src/settlement/engine.ts'
+import type { EngineHost, IncomingCredit } from '../../../src/settlement/engine.ts'
 import type { EngineCore } from './engine-core.ts'
 
 /** Told in one round; the next round goes on. */
 const BATCH_MAX = 100
+/** Credits of one account that the node does not take, tried in one round. */
+const FAILURES_MAX = 16
+/** Credits passed over in one round, in search of others that the node does take. */
+const PASSED_OVER_MAX = 10_000
 /** What the node does with it is a write of its own; later it is told again. */
 const HOST_DEADLINE_MS = 10_000
+
+/** The node does not answer at all: nothing else is told for now. */
+class SilentNodeError extends Error {
+  override readonly name = 'SilentNodeError'
+}
 
 /** Tells the node what came in and what became of orders, until it has taken note. */
 export class Teller {
@@ -17,20 +26,10 @@ export class Teller {
     this.#host = deps.host
   }
 
+  /** @throws Error when the node does not answer */
   async tell(): Promise<void> {
-    const { checkpoint, credits, orders } = this.#core
-    // In order: what the node knows of a channel's credits is then always their beginning, and its sum tells the rest.
-    const stuck = new Set<string>()
-    for (const credit of credits.untold(BATCH_MAX)) {
-      const name = credit.id.split(':', 3).join(':')
-      if (stuck.has(name)) continue
-      const isTold = await this.#try(credit.id, async () => {
-        await inTime(this.#host.credit(credit))
-        checkpoint('credit-told')
-        credits.setTold(credit)
-      })
-      if (!isTold) stuck.add(name)
-    }
+    const { checkpoint, orders } = this.#core
+    await this.#tellCredits()
     for (const { id, reason, state } of orders.untold(BATCH_MAX)) {
       await this.#try(id, async () => {
         if (state === 'settled') await inTime(this.#host.settled(id))
@@ -41,18 +40,55 @@ export class Teller {
     }
   }
 
-  /** What one account's node cannot take must not keep the others from being told. */
+  /** What the node does not take of one account must not keep those of others from being told, however many it is. */
+  async #tellCredits(): Promise<void> {
+    const { checkpoint, credits } = this.#core
+    // In order: what the node knows of a channel's credits is then always their beginning, and its sum tells the rest.
+    const stuck = new Set<string>()
+    const failures = new Map<string | undefined, number>()
+    let told = 0
+    for (let passedOver = 0; told < BATCH_MAX && passedOver < PASSED_OVER_MAX; ) {
+      const page = credits.untold(BATCH_MAX, passedOver)
+      for (const credit of page) {
+        const name = nameOf(credit)
+        const failed = failures.get(credit.accountId) ?? 0
+        const isTold =
+          !stuck.has(name) &&
+          failed < FAILURES_MAX &&
+          (await this.#try(credit.id, async () => {
+            await inTime(this.#host.credit(credit))
+            checkpoint('credit-told')
+            credits.setTold(credit)
+          }))
+        if (isTold) {
+          told++
+          continue
+        }
+        passedOver++
+        if (!stuck.has(name)) failures.set(credit.accountId, failed + 1)
+        stuck.add(name)
+      }
+      if (page.length < BATCH_MAX) return
+    }
+  }
+
   async #try(id: string, tell: () => Promise<void>): Promise<boolean> {
     try {
       await tell()
       return true
     } catch (error) {
+      if (error instanceof SilentNodeError) throw error
       this.#core.logger.warn('the node did not take note', { id, reason: String(error) })
       return false
     }
   }
 }
 
+/** Of the channel or transaction that it is from. */
+function nameOf({ id }: IncomingCredit): string {
+  return id.split(':', 3).join(':')
+}
+
 async function inTime(telling: Promise<void>): Promise<void> {
-  await within(telling, HOST_DEADLINE_MS, () => new Error('the node did not answer in time'))
+  await within(telling, HOST_DEADLINE_MS, () => new SilentNodeError('the node did not answer in time'))
 }

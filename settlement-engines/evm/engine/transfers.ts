@@ -8,9 +8,11 @@ import {
   toEventSelector,
   zeroAddress,
 } from 'viem'
+import { ChainError } from '../chain-error.ts'
 import { readHeads } from '../finality.ts'
 import type { ChainLog } from '../rpc-answers.ts'
 import type { TxOutcome } from '../tx-intent.ts'
+import type { PurposeView } from '../tx-journal.ts'
 import type { AccountRecord, PeerRecord } from './account-book.ts'
 import type { Call } from './channel-contract.ts'
 import type { EngineCore } from './engine-core.ts'
@@ -50,12 +52,15 @@ export class Transfers {
     const peer = accounts.peer(account.id)
     if (peer === undefined) return
     const ability = abilities.get(account.token)
-    for (const order of orders.open(account.id)) {
+    for (const { id } of orders.open(account.id)) {
+      // While the chain was asked about others, it may have ended.
+      const order = orders.get(id)!
+      if (order.state === 'settled' || order.state === 'refused') continue
       const authorization = transferBook.authorization(purposeOf('once', order))
       if (authorization !== undefined) await this.#resolve(account, order, authorization)
       else if (order.state !== 'queued') continue
       else if (ability?.kind === 'authorization') await this.#payOnce(account, peer, order, ability.domain)
-      else this.#pay(account, peer, order)
+      else await this.#pay(account, peer, order)
     }
   }
 
@@ -107,13 +112,29 @@ export class Transfers {
     })
   }
 
-  #pay(account: AccountRecord, peer: PeerRecord, order: OrderRecord): void {
-    const { orders, store } = this.#core
+  async #pay(account: AccountRecord, peer: PeerRecord, order: OrderRecord): Promise<void> {
+    const { orders, sender, store } = this.#core
+    const purpose = purposeOf('pay', order)
+    const before = sender.purpose(purpose)
+    // The node had forgotten the order for a time, in which its transaction ended.
+    const outcome = before?.state === 'done' ? await this.#outcomeOf(before) : undefined
     store.transaction(() => {
-      const purpose = purposeOf('pay', order)
+      if (orders.get(order.id)?.state !== 'queued') return
       orders.setSent(order.id, purpose)
-      this.#submit(purpose, callOf(account.token, peer.address, order.amount))
+      if (outcome === undefined) this.#submit(purpose, callOf(account.token, peer.address, order.amount))
+      else this.ended(purpose, outcome)
     })
+  }
+
+  /** @throws ChainError when no node shows the transaction */
+  async #outcomeOf({ outcome: kind, outcomeHash: hash }: PurposeView): Promise<TxOutcome> {
+    if (hash === undefined || kind === undefined || kind === 'cancelled') {
+      return { kind: 'cancelled', hash, feePaid: 0n }
+    }
+    const receipt = await this.#core.chain.receipt(hash)
+    if (receipt === undefined) throw new ChainError('lagging', `a node does not know transaction ${hash}`)
+    const { blockHash, blockNumber, feePaid, logs } = receipt
+    return { kind, hash, blockNumber, blockHash, feePaid, logs }
   }
 
   async #payOnce(
@@ -122,10 +143,12 @@ export class Transfers {
     order: OrderRecord,
     domain: TokenDomain,
   ): Promise<void> {
-    const { clock, funding, logger, orders, store, transferBook } = this.#core
+    const { chain, funding, logger, orders, settings, store, transferBook } = this.#core
     const purpose = purposeOf('once', order)
     const nonce = orderNonce({ id: order.id, to: peer.address, amount: order.amount })
-    const validBefore = Math.floor(clock.now() / MS_PER_S) + AUTHORIZED_S
+    // By the chain's time, which decides: a clock that is ahead would leave the order open for as long.
+    const { latest } = await readHeads(chain, settings.finality)
+    const validBefore = Math.floor(latest.timestampMs / MS_PER_S) + AUTHORIZED_S
     const isPaidBefore = await this.#probe.isUsed(account.token, nonce, 'latest')
     if (isPaidBefore) logger.warn('an order was paid before these books began', { orderId: order.id })
     const transfer = {
@@ -138,6 +161,8 @@ export class Transfers {
     const signed = await signAuthorization(funding, domain, 'TransferWithAuthorization', transfer)
     const data = authorizedTransferData('transferWithAuthorization', transfer, signed)
     store.transaction(() => {
+      // An operator may have ended it meanwhile: then the signature is forgotten, and was never anywhere else.
+      if (orders.get(order.id)?.state !== 'queued') return
       orders.setSent(order.id, purpose)
       transferBook.addAuthorization({ purpose, nonce, validBefore })
       if (!isPaidBefore) this.#submit(purpose, { to: account.token, value: 0n, data })

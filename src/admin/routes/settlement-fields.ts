@@ -19,6 +19,11 @@ export const networkIdParams = z.strictObject({
   id: z.string().regex(/^[\x21-\x7e]{1,128}$/, 'an id as the list shows it, at most 128 characters'),
 })
 
+/** Why an operator does something. */
+export const operatorReason = z
+  .string()
+  .regex(/^(?! *$)[^\p{Cc}]{1,256}$/u, 'say why, in one line of at most 256 characters')
+
 /** 78 digits of a network's amount, and as many more as scales can lie apart. */
 const quantity = z.strictObject({
   amount: z.string().regex(/^\d{1,335}$/),
@@ -72,6 +77,12 @@ export const settlementAccountView = z.strictObject({
     .optional()
     .describe('By an operator; over restarts too.'),
   pausedByConfiguration: z.boolean(),
+  shutReason: z
+    .string()
+    .optional()
+    .describe(
+      'Why nothing is planned or handed over for any account of its engine: ledger and journal do not agree, or were not compared yet.',
+    ),
   open: z.number().int().min(0).describe('Settlements to the peer that have not ended.'),
   openAmount: amount.describe('Their sum, units of the account.'),
   openSinceMs: timeMs.optional().describe('When the oldest of them was planned.'),
@@ -99,6 +110,19 @@ export const settlementEngineView = z.strictObject({
   openSinceMs: timeMs.optional().describe('When the oldest of them was planned; ms since the epoch.'),
   suspended: z.number().int().min(0).describe('Credits in SUSPENSE.'),
   channels: z.number().int().min(0).describe('That are not closed; 0 while it does not run.'),
+})
+
+export const acceptedDifferenceView = z.strictObject({
+  engine: z.string(),
+  assetCode: z.string(),
+  assetScale: z.number().int(),
+  amount: amount.describe('`paid` less `received`. Perhaps below 0, like both.'),
+  paid: amount.describe(
+    'How far the ledger was above the journal in what was paid to peers, or is held for it.',
+  ),
+  received: amount.describe('How far the ledger was above the journal in what peers paid.'),
+  reason: z.string(),
+  acceptedMs: timeMs,
 })
 
 export const reconciliationView = z.strictObject({

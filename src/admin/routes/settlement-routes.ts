@@ -7,9 +7,11 @@ import {
   type SettlementQuery,
   type SettlementView,
 } from '../services.ts'
+import { acceptDifferenceRoute } from './accept-difference-route.ts'
 import { beforeCursor, identifier, idParams, positiveSum, queryInteger } from './fields.ts'
 import {
   networkIdParams,
+  operatorReason as reason,
   reconciliationView,
   settlementAccountView,
   settlementEngineView,
@@ -29,10 +31,6 @@ const page = {
   limit: queryInteger({ min: 1, max: 1_000, fallback: 100 }),
   before: beforeCursor,
 }
-
-const reason = z
-  .string()
-  .regex(/^(?! *$)[^\p{Cc}]{1,256}$/u, 'say why, in one line of at most 256 characters')
 
 function listSettlements(services: NodeServices, query: SettlementQuery): RouteReply<SettlementView[]> {
   const { limit } = query
@@ -247,7 +245,8 @@ const engines: readonly ApiRoute[] = [
     path: '/api/admin/settlements/engines',
     scope: 'admin:read',
     rateLimit: 'read',
-    summary: 'Engines of the configuration: whether they run, what keeps them from it, and what waits for them.',
+    summary:
+      'Engines of the configuration: whether they run, what keeps them from it, and what waits for them.',
     description: 'Whether their networks answer is in `/health`.',
     reply: z.array(settlementEngineView),
     list: 'count',
@@ -309,5 +308,6 @@ export const settlementRoutes: readonly ApiRoute[] = [
   ...listing,
   ...accounts,
   ...engines,
+  acceptDifferenceRoute,
   ...reconciliation,
 ]

@@ -80,7 +80,9 @@ export function registerEngine(program: Command, context: CommandContext): void 
   addEngineOptions(
     engine
       .command('resume')
-      .description('end a halt that "engine status" tells of, once you have made sure that its cause is gone'),
+      .description(
+        'end a halt that "engine status" tells of, once you have made sure that its cause is gone',
+      ),
   ).action(async (flags: EngineFlags) => {
     const { client, output } = openEngine(flags, context)
     const timeoutMs = RESUME_TIMEOUT_MS

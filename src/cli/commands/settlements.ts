@@ -27,6 +27,7 @@ import {
   settlementAmount,
 } from '../render-settlements.ts'
 import { oneLine } from '../table.ts'
+import { registerAcceptDifference } from './accept-difference.ts'
 
 /** Accounts that the node shows at once. */
 const ACCOUNTS_PER_PAGE = 200
@@ -60,6 +61,7 @@ export function registerSettlements(program: Command, context: CommandContext): 
   registerNow(settlements, context)
   registerPause(settlements, context)
   registerEngines(settlements, context)
+  registerAcceptDifference(settlements, context)
   registerReconcile(settlements, context)
   registerSuspense(settlements, context)
   registerAttribute(settlements, context)
@@ -192,7 +194,9 @@ function registerEngines(settlements: Command, context: CommandContext): void {
   addNodeOptions(
     settlements
       .command('engines')
-      .description('engines of the configuration: whether they run, what is the matter, and what waits for them'),
+      .description(
+        'engines of the configuration: whether they run, what is the matter, and what waits for them',
+      ),
   ).action(async (flags: NodeFlags) => {
     const { client, output } = openNode(flags, context)
     const engines = await client.get<SettlementEngineView[]>('/settlements/engines')

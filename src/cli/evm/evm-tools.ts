@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { Hex } from 'viem'
 import { getAddress } from 'viem'
 import {
@@ -32,6 +34,9 @@ export interface EvmTools {
   }): Promise<CheckedContract>
 }
 
+/** Of a directory that is made for a key. */
+const KEY_DIRECTORY_MODE = 0o700
+
 interface KeyPlace {
   keyFile: string
   password: string | undefined
@@ -39,8 +44,10 @@ interface KeyPlace {
 
 export const evmTools: EvmTools = {
   readPassword: readPasswordFile,
-  createKey: async (path, password, privateKey) =>
-    getAddress(await createKeystoreFile(path, password, privateKey as Hex | undefined)),
+  createKey: async (path, password, privateKey) => {
+    mkdirSync(dirname(path), { recursive: true, mode: KEY_DIRECTORY_MODE })
+    return getAddress(await createKeystoreFile(path, password, privateKey as Hex | undefined))
+  },
   addressOf: async (path, password) => getAddress((await openKey(path, password)).address),
   deploy: async ({ keyFile, password, ...options }, world) =>
     await deployContract(options, { ...world, key: await openKey(keyFile, password) }),

@@ -101,19 +101,40 @@ export class AccountTable {
     for (const { row, sums } of all) {
       if (row.kind === 'line') lines.set(row.name, sums.debitsPosted - sums.creditsPosted)
     }
-    return all.map(({ row, sums }) => {
-      const { creditLimit: _, lastTransfer: __, ...posted } = sums
-      const line = row.kind === 'clearing' ? (lines.get(row.name) ?? 0n) : 0n
-      const balance = sums.creditsPosted - sums.debitsPosted - line
-      const { kind, assetCode, assetScale } = row
-      return { id: row.name, kind, assetCode, assetScale, ...posted, balance }
-    })
+    return all.map(({ row, sums }) =>
+      toBalance(row, sums, row.kind === 'clearing' ? (lines.get(row.name) ?? 0n) : 0n),
+    )
+  }
+
+  /** The same of one clearing account. */
+  balance(row: AccountRow): AccountBalance {
+    const line = this.find('line', row.name)
+    const extended = line === undefined ? undefined : this.sums(line.id)
+    const credit = extended === undefined ? 0n : extended.debitsPosted - extended.creditsPosted
+    return toBalance(row, this.sums(row.id), credit)
   }
 
   #remember(row: AccountRow): AccountRow {
     this.#byName.set(`${row.kind} ${row.name}`, row)
     this.#byId.set(row.id, row)
     return row
+  }
+}
+
+/** @param line what of the credits is credit line */
+function toBalance(
+  { assetCode, assetScale, kind, name }: AccountRow,
+  sums: AccountSums,
+  line: bigint,
+): AccountBalance {
+  const { creditLimit: _, lastTransfer: __, ...posted } = sums
+  return {
+    id: name,
+    kind,
+    assetCode,
+    assetScale,
+    ...posted,
+    balance: sums.creditsPosted - sums.debitsPosted - line,
   }
 }
 

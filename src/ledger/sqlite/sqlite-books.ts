@@ -217,6 +217,11 @@ export class SqliteBooks {
     return this.#read(() => this.#accounts.balances())
   }
 
+  balance(index: number): AccountBalance {
+    this.post()
+    return this.#read(() => this.#accounts.balance(this.#row(index)))
+  }
+
   history(query: HistoryQuery): HistoryEntry[] {
     this.post()
     return this.#read(() => this.#transfers.history(query))

@@ -160,6 +160,10 @@ export class SqliteStore implements LedgerStore {
     return this.#ask('balances', undefined, REPORT_DEADLINE_MS)
   }
 
+  balance(index: number): Promise<AccountBalance> {
+    return this.#ask('balance', index)
+  }
+
   history(query: HistoryQuery): Promise<HistoryEntry[]> {
     return this.#ask('history', query, REPORT_DEADLINE_MS)
   }

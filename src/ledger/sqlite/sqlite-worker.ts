@@ -58,6 +58,7 @@ const handlers: Handlers = {
   postSettlement: (id) => books().resolveSettlement(id, 'posted'),
   voidSettlement: (id) => books().resolveSettlement(id, 'voided'),
   balances: () => books().balances(),
+  balance: (index) => books().balance(index),
   history: (query) => books().history(query),
 }
 

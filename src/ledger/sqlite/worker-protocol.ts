@@ -19,6 +19,7 @@ export interface WorkerCalls {
   postSettlement: { argument: string; answer: SettlementOutcome }
   voidSettlement: { argument: string; answer: SettlementOutcome }
   balances: { argument: undefined; answer: AccountBalance[] }
+  balance: { argument: number; answer: AccountBalance }
   history: { argument: HistoryQuery; answer: HistoryEntry[] }
   selfCheck: { argument: undefined; answer: SelfCheck }
   close: { argument: undefined; answer: unknown }

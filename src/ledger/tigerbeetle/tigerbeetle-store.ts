@@ -7,7 +7,7 @@ import type { AccountBalance, HistoryEntry, HistoryQuery, LedgerAccountSpec, Sel
 import type { LedgerStore, PacketBatch, SettlementOutcome, StoredAccount } from '../ledger-store.ts'
 import { LedgerFaultError, RecordKind } from '../ledger-store.ts'
 import { AccountBook } from './account-book.ts'
-import { readBalances, selfCheck } from './balances.ts'
+import { readBalance, readBalances, selfCheck } from './balances.ts'
 import { BookHolder } from './book-holder.ts'
 import { TransferCode } from './codes.ts'
 import { openCreditLine, readCreditState, setCreditLine } from './credit-line.ts'
@@ -149,6 +149,10 @@ export class TigerBeetleStore implements LedgerStore {
 
   async balances(): Promise<AccountBalance[]> {
     return await readBalances(this.#connection, this.#accounts.directory)
+  }
+
+  async balance(index: number): Promise<AccountBalance> {
+    return await readBalance(this.#connection, this.#accounts.at(index))
   }
 
   async history(query: HistoryQuery): Promise<HistoryEntry[]> {

@@ -95,6 +95,7 @@ export class Rfc38Engine implements SettlementEngine {
   }
 
   async start(): Promise<void> {
+    if (this.#queues !== undefined) return
     const { journal } = this.#deps
     journal.start()
     this.#client.start()

@@ -35,9 +35,9 @@ describe('engines', () => {
   it('are listed whether they run or not, with what waits for them', async () => {
     at.engines.push({ name: 'remote', type: 'rfc38', sinceMs: 5, lastError: 'connection refused' })
     at.rig.engine.channelViews = [CHANNEL, { ...CHANNEL, id: '0x2', state: 'closed' }]
-    expect((await at.call('POST', `/settlements/accounts/${at.account.id}/settle-now`, { body: {} })).status).toBe(
-      202,
-    )
+    expect(
+      (await at.call('POST', `/settlements/accounts/${at.account.id}/settle-now`, { body: {} })).status,
+    ).toBe(202)
     await at.rig.run()
     expect(await list()).toEqual([
       {
@@ -71,7 +71,9 @@ describe('engines', () => {
         throw new Error('the disk is full')
       },
     })
-    expect(await list()).toMatchObject([{ running: true, trouble: 'it cannot tell how it is: the disk is full' }])
+    expect(await list()).toMatchObject([
+      { running: true, trouble: 'it cannot tell how it is: the disk is full' },
+    ])
   })
 
   it('are none where none is configured', async () => {

@@ -44,7 +44,7 @@ class SettlementHarness {
     this.node = await startHarness()
     this.engines = [{ name: 'scripted', type: 'test', sinceMs: 1, lastError: undefined }]
     const { coordinator, journal } = this.rig
-    const reconciliation = reconciliationOf(this.rig, books)
+    const reconciliation = reconciliationOf(this.rig)
     this.node.services.settlements = new Settlements({
       coordinator,
       journal,
@@ -69,13 +69,13 @@ export function useSettlementHarness(): SettlementHarness {
   return harness
 }
 
-function reconciliationOf(rig: SettlementRig, { ledger }: TestBooks): Reconciliation {
+function reconciliationOf(rig: SettlementRig): Reconciliation {
   const { alarms, clock, coordinator, journal } = rig
   return new Reconciliation(
     { confirmMs: 1, pendingIsHeld: true },
     {
       journal,
-      ledger,
+      ledger: rig.ledger,
       accounts: () => coordinator.settledAccounts,
       engine: (name) => coordinator.engine(name),
       clock,

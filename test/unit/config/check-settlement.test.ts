@@ -22,6 +22,13 @@ describe('settlement in the configuration', () => {
     expect(config.settlement.reconcileIntervalMs).toBe(600_000)
   })
 
+  it('warns of processes that share a ledger and name an engine alike', () => {
+    const ledger =
+      'ledger: { backend: tigerbeetle, mode: shared, tigerbeetle: { addresses: ["127.0.0.1:3000"] } }\n'
+    const { warnings } = loadText(`${settling('threshold: "5"')}${ledger}`)
+    expect(warnings.join()).toContain('names of engines must differ')
+  })
+
   it.each([
     ['a threshold of 0', 'threshold: "0"', 'settlement.threshold (line 13): is 0. Give an amount above 0'],
     [
@@ -45,21 +52,27 @@ describe('settlement in the configuration', () => {
     ])
   })
 
+  it('refuses an engine name that stands for something else in health replies', () => {
+    const text = settling('threshold: "5"')
+      .replaceAll('evm: {', 'tigerbeetle: {')
+      .replace('engine: evm', 'engine: tigerbeetle')
+    expect(problemsOf(text)).toEqual([
+      'settlement.engines.tigerbeetle (line 6): "tigerbeetle" stands for the ledger in health replies. Give the engine another name, e.g. that of its network',
+    ])
+  })
+
   it('refuses an engine name that cannot stand in metrics', () => {
     const [problem] = problemsOf(settling('threshold: "5"').replace('    evm: {', '    Evm: {'))
     expect(problem).toContain('settlement.engines.Evm')
   })
 
-  it('refuses a secret in the clear, but takes addresses of tokens', () => {
-    const engine = (token: string) =>
-      settling('threshold: "5"').replace(
-        '{ type: evm }',
-        `{ type: evm, assets: { USD: { token: "${token}" } } }`,
-      )
-    expect(problemsOf(engine(`0x${'aB'.repeat(20)}`))).toEqual([])
-    expect(problemsOf(engine('native'))).toEqual([])
-    expect(problemsOf(engine(`0x${'ab'.repeat(32)}`))[0]).toContain(
-      'settlement.engines.evm.assets.USD.token (line 6): a secret is written in the clear',
+  it('refuses a secret in the clear, and knows that the token of an asset is none', () => {
+    const engine = (more: string) =>
+      settling('threshold: "5"').replace('{ type: evm }', `{ type: evm, ${more} }`)
+    expect(problemsOf(engine('assets: { USD: { token: native } }'))).toEqual([])
+    expect(problemsOf(engine('assets: { USD: { token: "0x12" } }'))).toEqual([])
+    expect(problemsOf(engine('token: abc'))[0]).toContain(
+      'settlement.engines.evm.token (line 6): a secret is written in the clear',
     )
   })
 

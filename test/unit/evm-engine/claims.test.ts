@@ -1,4 +1,4 @@
-import { encodeFunctionData, type Hex, toEventSelector } from 'viem'
+import { encodeFunctionData, type Hex, parseAbi, toEventSelector } from 'viem'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { settlementChannelsAbi } from '../../../settlement-engines/evm/contract/settlement-channels-abi.ts'
 import { signVoucher } from '../../../settlement-engines/evm/engine/voucher.ts'
@@ -134,5 +134,33 @@ describe('claims', () => {
       topics: [toEventSelector('RowSkipped(uint256,bytes32,uint8)')],
     })
     expect(skipped?.topics[1]).toBe(id)
+  }, 60_000)
+})
+
+describe('a claim that a token does not let through', () => {
+  it('is an alarm: the contract keeps the money for us', async () => {
+    const token = await chain.deployToken('BlockingToken')
+    const assets = { USD: { token, ...BOUNDS, claimAtValue: '100000' } }
+    pair = await EnginePair.start(chain, { payer: { assets }, payee: { assets }, asset: 'USD' })
+    const { payee, payer } = pair
+    await chain.mint(payer.address, 10_000n, token)
+    await settled('a', 400n)
+    const { id } = payee.engine.channels()[0]!
+    const setManner = async (manner: number) => {
+      const abi = parseAbi(['function setManner(address account, uint8 manner)'])
+      const args = [payee.address, manner] as const
+      await chain.send(token, encodeFunctionData({ abi, functionName: 'setManner', args }))
+    }
+    await setManner(1)
+    await payee.engine.operations.claim(id)
+    await pair.until('an alarm', () => payee.alarms.includes('payout-deferred'))
+    expect(await chain.tokenBalance(payee.address, token)).toBe(0n)
+    await setManner(0)
+    const args = [payee.address, token, payee.address] as const
+    const data = encodeFunctionData({ abi: settlementChannelsAbi, functionName: 'withdrawOwed', args })
+    await chain.send(chain.contract, data)
+    await chain.anvil.mine()
+    expect(await chain.tokenBalance(payee.address, token)).toBe(400n)
+    expect(payer.alarms).not.toContain('payout-deferred')
   }, 60_000)
 })

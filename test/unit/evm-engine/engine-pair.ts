@@ -83,6 +83,11 @@ export class EngineChain {
     return BigInt(await this.anvil.rpc<string>('eth_call', { to: token, data }, 'latest'))
   }
 
+  /** Another channel contract. @returns its address, in lower case */
+  async deployChannels(): Promise<Hex> {
+    return (await deploy(this.anvil, artifact.bytecode as Hex)).toLowerCase() as Hex
+  }
+
   /** Another token of 6 decimals, or one of the hostile ones. @returns its address, in lower case */
   async deployToken(name: keyof typeof testContracts.contracts, args: unknown[] = []): Promise<Hex> {
     const { abi, bytecode } = testContracts.contracts[name]
@@ -180,9 +185,14 @@ export class Side implements EngineHost {
     await this.engine.openAccount(this.account(assetCode))
   }
 
+  /** Other options from the next start on. */
+  change(change: Partial<EvmEngineOptions>): void {
+    this.#change = { ...this.#change, ...change }
+  }
+
   /** With other options from now on, where some are given. */
   async restart(assetCode = 'ETH', change: Partial<EvmEngineOptions> = {}): Promise<void> {
-    this.#change = { ...this.#change, ...change }
+    this.change(change)
     await this.engine.stop()
     await this.open(assetCode)
   }

@@ -229,4 +229,16 @@ describe('transfers of a token with authorizations', () => {
     await pair.until('refused', () => payer.ends.get('once-4') === 'refused')
     expect(payer.alarms).toContain('transfer-failed')
   }, 60_000)
+
+  it('are over by the time of the chain, however wrong the clock of the engine is', async () => {
+    pair = await start(token, true)
+    const { payer } = pair
+    payer.aheadMs = 10 * 365 * 86_400_000
+    await payer.restart('USD')
+    await payer.settle('once-5', (await chain.tokenBalance(payer.address, token)) + 1n)
+    for (let round = 0; round < 3; round++) await pair.advance()
+    payer.aheadMs += 86_500_000
+    await chain.anvil.increaseTime(86_500)
+    await pair.until('refused', () => payer.ends.get('once-5') === 'refused')
+  }, 60_000)
 })

@@ -87,6 +87,7 @@ describe('two senders with one key', () => {
     // Seen at once, but not final: the loser's bytes could still land.
     expect(loser.sender.halted).toBeDefined()
     expect(loser.sender.purpose(purpose)).toMatchObject({ state: 'pending', nonce: 0 })
+    await expect(loser.sender.resume()).rejects.toMatchObject({ code: 'not-final' })
     await settle()
     expect(winner.told).toHaveLength(1)
     expect(winner.sender.halted).toBeUndefined()
@@ -130,6 +131,14 @@ describe('two senders with one key', () => {
     expect(second.sender.trouble).toBeUndefined()
     await settle(2)
     expect(second.told).toEqual(['y succeeded'])
+  })
+
+  it('stays resumed when a round that was under way finds the foreign transaction', async () => {
+    first.sender.submit(transfer('x'))
+    await chain.settle([first.sender])
+    const [, isResumed] = await Promise.all([second.sender.tick(), second.sender.resume()])
+    expect([isResumed, second.alarms]).toEqual([true, ['foreign-transaction']])
+    expect(second.sender.halted).toBeUndefined()
   })
 
   it('is not resumed behind a nonce that no node shows', async () => {

@@ -86,6 +86,20 @@ describe('a settlement message of a peer', () => {
     expect(await answerTo(ask(Buffer.from('x'), { expiresInMs: 20 }))).toMatchObject({ code: 'T00' })
   })
 
+  it('is answered however far its expiry lies', async () => {
+    const { messages, ask, answerTo } = await scene()
+    const gate = Promise.withResolvers<void>()
+    messages.handler = async () => {
+      await gate.promise
+      return { data: Buffer.from('in good time') }
+    }
+    // Beyond what a timer of Node can wait: it would go off at once.
+    const handle = ask(Buffer.from('x'), { expiresInMs: 2 ** 31 + 1_000 })
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    gate.resolve()
+    expect(await answerTo(handle)).toMatchObject({ data: Buffer.from('in good time') })
+  })
+
   it('gets T03 while very many of the same peer are open, and others are served', async () => {
     const { harness, alice, messages, ask, answerTo } = await scene()
     const bob = await harness.side('bob')

@@ -4,11 +4,12 @@ import type {
   LedgerAccountSpec,
   SelfCheck,
 } from '../../../src/ledger/ledger.ts'
-import type {
-  LedgerStore,
-  PacketBatch,
-  SettlementOutcome,
-  StoredAccount,
+import {
+  type LedgerStore,
+  LedgerUnavailableError,
+  type PacketBatch,
+  type SettlementOutcome,
+  type StoredAccount,
 } from '../../../src/ledger/ledger-store.ts'
 
 /** A batch as the store got it. */
@@ -80,6 +81,10 @@ export class ScriptedStore implements LedgerStore {
 
   async balances(): Promise<AccountBalance[]> {
     return []
+  }
+
+  async balance(): Promise<AccountBalance> {
+    throw new LedgerUnavailableError('not kept')
   }
 
   async history(): Promise<HistoryEntry[]> {

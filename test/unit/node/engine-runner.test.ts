@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import { EngineRunner } from '../../../src/node/engine-runner.ts'
@@ -25,7 +25,7 @@ function scene(...outcomes: Error[]) {
     },
   }
   const runner = new EngineRunner({ engine, coordinator, clock: systemClock, logger: silentLogger })
-  return { calls, runner }
+  return { calls, engine, runner }
 }
 
 describe('an engine that is brought up', () => {
@@ -64,5 +64,41 @@ describe('an engine that is brought up', () => {
     await runner.stop()
     await new Promise((resolve) => setTimeout(resolve, 1_200))
     expect(calls).toEqual(['start', 'stop'])
+  })
+
+  describe('and takes its time', () => {
+    afterEach(() => {
+      vi.useRealTimers()
+    })
+
+    it('is started once, when it comes up after the node went on without it', async () => {
+      vi.useFakeTimers()
+      const { calls, engine, runner } = scene()
+      const network = Promise.withResolvers<void>()
+      engine.start = async () => {
+        calls.push('start')
+        await network.promise
+      }
+      const started = runner.start()
+      await vi.advanceTimersByTimeAsync(10_000)
+      await started
+      expect(runner.status.lastError).toBe('not started within 10000 ms')
+      network.resolve()
+      await vi.advanceTimersByTimeAsync(120_000)
+      expect(calls).toEqual(['start', 'added'])
+      expect(runner.status.lastError).toBeUndefined()
+      await runner.stop()
+    })
+
+    it('does not keep the node from stopping', async () => {
+      vi.useFakeTimers()
+      const { engine, runner } = scene()
+      engine.start = () => new Promise(() => undefined)
+      const started = runner.start()
+      const stopped = runner.stop().catch((error: Error) => error.message)
+      await vi.advanceTimersByTimeAsync(15_000)
+      expect(await stopped).toBe('engine evm did not stop within 15000 ms')
+      await started
+    })
   })
 })

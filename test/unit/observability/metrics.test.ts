@@ -121,6 +121,7 @@ it('tells of each engine whether it is up, asked at every scrape', async () => {
   metrics.settlementState.watch({
     engines: ['evm', 'remote'],
     isUp: (engine) => !down.has(engine),
+    isShut: () => false,
     waiting: () => ({ open: 0, openSinceMs: undefined, suspended: 0 }),
     alarms: {},
   })

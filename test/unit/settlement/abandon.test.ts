@@ -47,7 +47,7 @@ async function begin(name: string): Promise<void> {
     { confirmMs: 1, pendingIsHeld: true },
     {
       journal,
-      ledger: books.ledger,
+      ledger: rig.ledger,
       accounts: () => coordinator.settledAccounts,
       engine: (engineName) => coordinator.engine(engineName),
       clock,

@@ -335,7 +335,10 @@ describe('an engine that asks for its orders', () => {
       open: [asked],
       offered: [],
     })
-    expect(await rig.coordinator.host('other').orders(account.id)).toMatchObject({ open: [], offered: [] })
+    const other = rig.coordinator.host('other')
+    await expect(other.orders(account.id)).rejects.toThrow('not compared yet')
+    await rig.run()
+    expect(await other.orders(account.id)).toMatchObject({ open: [], offered: [] })
     await host.settled(id)
     await rig.run()
     expect(await host.orders(account.id)).toEqual({ settled: quantity, open: [], offered: [] })
@@ -356,6 +359,7 @@ describe('a ledger in trouble', () => {
       voidSettlement: (id) => ledger.voidSettlement(id),
       balance: (of) => ledger.balance(of),
       balances: () => ledger.balances(),
+      history: (query) => ledger.history(query),
       ...changes,
     }
   }

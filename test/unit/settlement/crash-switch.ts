@@ -83,5 +83,6 @@ export function mortalLedger(ledger: SettlementLedger, crash: CrashSwitch): Sett
     voidSettlement: (id) => around('void', () => ledger.voidSettlement(id)),
     balance: (account) => ledger.balance(account),
     balances: () => ledger.balances(),
+    history: (query) => ledger.history(query),
   }
 }

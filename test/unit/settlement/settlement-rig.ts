@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ExclusiveLedger } from '../../../src/ledger/exclusive-ledger.ts'
@@ -27,32 +27,65 @@ export const TERMS: SettlementTerms = {
   paused: false,
 }
 
+async function openLedger(directory: string): Promise<ExclusiveLedger> {
+  const deps = { clock: systemClock, logger: silentLogger }
+  const store = new SqliteStore({ path: join(directory, 'ledger.sqlite'), packetDetailDays: 0 }, deps)
+  const onFault = (error: Error): never => {
+    throw error
+  }
+  const ledger = new ExclusiveLedger({ slots: 16 }, { ...deps, store, onFault })
+  await ledger.start()
+  return ledger
+}
+
 /** Books in a real file, shared by the cases of a test file: each case has accounts of its own. */
 export class TestBooks {
   readonly directory: string
-  readonly ledger: ExclusiveLedger
+  #ledger: ExclusiveLedger
   #count = 0
 
   private constructor(directory: string, ledger: ExclusiveLedger) {
     this.directory = directory
-    this.ledger = ledger
+    this.#ledger = ledger
+  }
+
+  get ledger(): ExclusiveLedger {
+    return this.#ledger
   }
 
   static async open(): Promise<TestBooks> {
     const directory = await mkdtemp(join(tmpdir(), 'causeway-settlement-'))
-    const deps = { clock: systemClock, logger: silentLogger }
-    const store = new SqliteStore({ path: join(directory, 'ledger.sqlite'), packetDetailDays: 0 }, deps)
-    const onFault = (error: Error): never => {
-      throw error
-    }
-    const ledger = new ExclusiveLedger({ slots: 16 }, { ...deps, store, onFault })
-    await ledger.start()
-    return new TestBooks(directory, ledger)
+    return new TestBooks(directory, await openLedger(directory))
   }
 
   async close(): Promise<void> {
     await this.ledger.stop()
     await rm(this.directory, { recursive: true, force: true })
+  }
+
+  /** The ledger is lost, and a new one begins. */
+  async lose(): Promise<void> {
+    await this.ledger.stop()
+    for (const suffix of ['', '-wal', '-shm']) {
+      await rm(join(this.directory, `ledger.sqlite${suffix}`), { force: true })
+    }
+    this.#ledger = await openLedger(this.directory)
+  }
+
+  /** Keeps the ledger as it is now. Accounts have to be opened again, as after every start. */
+  async keepCopy(): Promise<void> {
+    await this.ledger.stop()
+    await copyFile(join(this.directory, 'ledger.sqlite'), join(this.directory, 'ledger.copy'))
+    this.#ledger = await openLedger(this.directory)
+  }
+
+  async restoreCopy(): Promise<void> {
+    await this.ledger.stop()
+    for (const suffix of ['-wal', '-shm']) {
+      await rm(join(this.directory, `ledger.sqlite${suffix}`), { force: true })
+    }
+    await copyFile(join(this.directory, 'ledger.copy'), join(this.directory, 'ledger.sqlite'))
+    this.#ledger = await openLedger(this.directory)
   }
 
   /** A name that no case has used. */
@@ -127,11 +160,42 @@ export interface RigOptions {
   ledger?: SettlementLedger
 }
 
+/**
+ * The ledger as a node sees it that has it for itself. Several rigs share the one of a test file, each with an engine
+ * called `scripted`: their money outside is kept apart.
+ */
+function booksOfOne(ledger: SettlementLedger, name: string): SettlementLedger {
+  const own = (engine: string) => `${engine}-of-${name}`
+  return {
+    get available() {
+      return ledger.available
+    },
+    probe: () => ledger.probe(),
+    openAccount: (spec) => ledger.openAccount(spec),
+    settleIn: (entry) => ledger.settleIn({ ...entry, engine: own(entry.engine) }),
+    holdSettlement: (entry) => ledger.holdSettlement({ ...entry, engine: own(entry.engine) }),
+    postSettlement: (id) => ledger.postSettlement(id),
+    voidSettlement: (id) => ledger.voidSettlement(id),
+    balance: (account) => ledger.balance(account),
+    balances: async () =>
+      (await ledger.balances()).map((account) => ({
+        ...account,
+        id: account.id.endsWith(own('')) ? account.id.slice(0, -own('').length) : account.id,
+      })),
+    history: (query) => {
+      const isOutside = query.accountId.startsWith('settlement:')
+      return ledger.history({ ...query, accountId: isOutside ? own(query.accountId) : query.accountId })
+    },
+  }
+}
+
 /** A node's settlement with one scripted engine, over real files. */
 export class SettlementRig {
   readonly name: string
   readonly clock: FakeClock
   readonly crash: CrashSwitch
+  /** As the node sees it. */
+  readonly ledger: SettlementLedger
   readonly store: Store
   readonly metrics = new CountingMetrics()
   readonly alarms = new SettlementAlarms(silentLogger)
@@ -147,7 +211,8 @@ export class SettlementRig {
     this.store.start()
     // Processes die here in simulation only: flushes would cost time and show nothing.
     this.store.database.exec('PRAGMA synchronous = OFF')
-    const ledger = mortalLedger(options.ledger ?? books.ledger, this.crash)
+    this.ledger = booksOfOne(options.ledger ?? books.ledger, options.name)
+    const ledger = mortalLedger(this.ledger, this.crash)
     this.journal = new SettlementJournal({ store: mortalStore(this.store, this.crash), clock: this.clock })
     const { handOverDeadlineMs = 1_000 } = options
     this.coordinator = new SettlementCoordinator(

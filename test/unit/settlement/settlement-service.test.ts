@@ -35,7 +35,7 @@ beforeEach(async () => {
     { confirmMs: 1, pendingIsHeld: true },
     {
       journal,
-      ledger: books.ledger,
+      ledger: rig.ledger,
       accounts: () => coordinator.settledAccounts,
       engine: (name) => coordinator.engine(name),
       clock,

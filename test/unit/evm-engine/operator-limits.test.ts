@@ -1,0 +1,43 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { EngineChain, EnginePair } from './engine-pair.ts'
+
+let chain: EngineChain
+let pair: EnginePair
+
+beforeAll(async () => {
+  chain = await EngineChain.start()
+})
+afterEach(async () => {
+  await pair.stop()
+})
+afterAll(async () => {
+  await chain?.anvil.stop()
+})
+
+describe('what operators put into channels', () => {
+  it('stays within totalBudget when they do two things at once', async () => {
+    pair = await EnginePair.start(chain)
+    const { operations } = pair.payer.engine
+    // The limit of all is 10,000,000; none of them knows of the others while the peer is asked.
+    const all = await Promise.allSettled([1, 2, 3].map(async () => await operations.open('peer', 4_000_000n)))
+    expect(all.map(({ status }) => status).sort()).toEqual(['fulfilled', 'fulfilled', 'rejected'])
+  }, 60_000)
+
+  it('stays within maxDepositPerChannel, with what is on its way', async () => {
+    pair = await EnginePair.start(chain)
+    const { operations } = pair.payer.engine
+    const { id } = await operations.open('peer', 3_000_000n)
+    const channel = () => pair.payer.engine.channels()[0]!
+    await pair.until('open', () => channel().state === 'open')
+    await expect(operations.topUp(id, 2_000_001n)).rejects.toThrow('maxDepositPerChannel leaves 2000000')
+    await operations.topUp(id, 1_500_000n)
+    await expect(operations.topUp(id, 500_001n)).rejects.toThrow('maxDepositPerChannel leaves 500000')
+    await operations.topUp(id, 500_000n)
+    await pair.until('topped up', () => channel().deposit === 5_000_000n)
+    // What is spent makes room.
+    await pair.payer.settle('a', 800_000n)
+    await pair.until('settled', () => pair.payer.ends.get('a') === 'settled')
+    await operations.topUp(id, 800_000n)
+    await pair.until('topped up', () => channel().deposit === 5_800_000n)
+  }, 60_000)
+})

@@ -1,0 +1,54 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ChannelBook } from '../../../settlement-engines/evm/engine/channel-book.ts'
+import { prepareEngineTables } from '../../../settlement-engines/evm/engine/engine-tables.ts'
+import { OrderBook } from '../../../settlement-engines/evm/engine/order-book.ts'
+import { totalOf } from '../../../settlement-engines/evm/engine/totals.ts'
+import { EngineStore } from '../../../settlement-engines/evm/engine-store.ts'
+
+let store: EngineStore
+
+beforeEach(() => {
+  store = new EngineStore(':memory:')
+  store.start()
+  prepareEngineTables(store)
+})
+afterEach(() => {
+  store.stop()
+})
+
+describe('an order', () => {
+  it('ends once, whoever finds its end a second time', () => {
+    const orders = new OrderBook({ store })
+    orders.add({ id: 'a', accountId: 'peer', amount: 7n })
+    orders.add({ id: 'b', accountId: 'peer', amount: 5n })
+    const [a, b] = orders.open('peer')
+    orders.settle(a!)
+    orders.settle(a!)
+    orders.refuse(a!, 'too late')
+    orders.refuse(b!, 'no')
+    orders.settle(b!)
+    expect(totalOf(store, 'settled', 'peer')).toBe(7n)
+    expect(orders.get('a')).toMatchObject({ state: 'settled', reason: undefined })
+    expect(orders.get('b')).toMatchObject({ state: 'refused', reason: 'no' })
+  })
+})
+
+describe('a channel in the books', () => {
+  it('is written when something about it is new, and not in every round', () => {
+    const channels = new ChannelBook({ store })
+    const id = `0x${'ab'.repeat(32)}` as const
+    const token = `0x${'00'.repeat(20)}` as const
+    const terms = { payee: token, token, signer: token, settleDelay: 900, salt: id }
+    const open = { id, accountId: 'peer', direction: 'in', state: 'open', token, scale: 18, terms } as const
+    const amounts = { deposited: 10n, claimed: 0n, cumulative: 3n, acked: 0n, held: 3n }
+    const none = { signature: undefined, closeAt: undefined, unclaimedSinceMs: 5, claimPurpose: undefined }
+    channels.save({ ...open, ...amounts, ...none })
+    const writes = () => Number(store.database.prepare('SELECT total_changes() AS n').get()!.n)
+    const before = writes()
+    channels.update(id, { state: 'open', claimed: 0n, closeAt: undefined, unclaimedSinceMs: 5 })
+    expect(writes()).toBe(before)
+    expect(channels.update(id, { claimed: 3n, unclaimedSinceMs: undefined })).toEqual(channels.find(id))
+    expect(writes()).toBe(before + 1)
+    expect(channels.find(id)).toMatchObject({ claimed: 3n, unclaimedSinceMs: undefined })
+  })
+})
