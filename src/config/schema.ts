@@ -266,6 +266,13 @@ const settlement = z.strictObject({
     .describe(
       'Settlement engines by name; further keys belong to the type. A name stands in books and metrics for good.',
     ),
+  retiredEngines: z
+    .array(identifier)
+    .max(64)
+    .default([])
+    .describe(
+      'Engines that have settled and are gone for good. Without it a new engine beside a missing one is taken for a renamed one.',
+    ),
   reconcileIntervalMs: z
     .number()
     .int()

@@ -24,6 +24,7 @@ import { SettlementRefusal } from '../settlement/settlement-refusal.ts'
 import { Settlements } from '../settlement/settlement-service.ts'
 import type { SettlementTerms } from '../settlement/settlement-terms.ts'
 import type { Store } from '../store/store.ts'
+import { checkEngineNames } from './check-engine-names.ts'
 import { createEngine } from './create-engine.ts'
 import { EngineRunner } from './engine-runner.ts'
 
@@ -60,6 +61,7 @@ export class NodeSettlement implements AccountSettlement {
   readonly #runners = new Map<string, EngineRunner>()
   readonly #accounts = new Map<string, Account>()
   readonly #alarms: SettlementAlarms
+  readonly #journal: SettlementJournal
   #isStarted = false
   #timer: NodeJS.Timeout | undefined
 
@@ -69,6 +71,7 @@ export class NodeSettlement implements AccountSettlement {
     const { address, clock, ledger, logger, metrics, store } = deps
     const { ledger: ledgerConfig, settlement } = options.config
     const journal = new SettlementJournal({ store, clock })
+    this.#journal = journal
     const alarms = new SettlementAlarms(logger, () => metrics.recordError('settlement_error', 'critical'))
     this.#alarms = alarms
     const messenger = new PeerMessenger(deps)
@@ -123,8 +126,10 @@ export class NodeSettlement implements AccountSettlement {
   async start(): Promise<void> {
     const { clock, logger, metrics, prober, random } = this.#deps
     const { baseDirectory, config, secrets } = this.#options
+    const { engines: sections, retiredEngines: retired } = config.settlement
+    checkEngineNames({ configured: Object.keys(sections), retired, inBooks: this.#journal.engines() })
     const engines: SettlementEngine[] = []
-    for (const [name, section] of Object.entries(config.settlement.engines)) {
+    for (const [name, section] of Object.entries(sections)) {
       const engine = await this.#named(name, async () =>
         createEngine(name, secrets.resolveAll(section), {
           host: this.#coordinator.host(name),

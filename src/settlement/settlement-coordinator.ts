@@ -288,10 +288,9 @@ export class SettlementCoordinator {
     this.#accounts.delete(accountId)
     this.#settler(accountId).configure(settled.account, undefined)
     await this.#leave(accountId, settled.terms.engine)
-    void this.#settlers
-      .get(accountId)
-      ?.idle()
-      .then(() => this.#forget(accountId))
+    const gone = this.#settlers.get(accountId)?.idle()
+    // One that cannot be looked up now stays: it costs memory only.
+    gone?.then(() => this.#forget(accountId)).catch(() => undefined)
   }
 
   settledAccount(accountId: string): SettledAccount | undefined {

@@ -62,6 +62,16 @@ export class SettlementJournal {
     return { ...this.outgoing.waiting(engine), suspended: this.credits.countSuspended(engine) }
   }
 
+  /** Names of engines over which something was settled, or is under way. */
+  engines(): string[] {
+    const sql = `SELECT engine FROM settlement_totals
+      UNION SELECT engine FROM settlements_out WHERE state NOT IN ('settled', 'refused')`
+    return this.#store.database
+      .prepare(sql)
+      .all()
+      .map((row) => row.engine as string)
+  }
+
   /** Of all accounts, or one. What operators have accepted is among them. */
   totals(engine: string, accountId?: string): Total[] {
     return [...totalsOf(this.#store.database, engine, accountId), ...this.accepted.totals(engine, accountId)]

@@ -53,6 +53,17 @@ export function settlementCases(test: LedgerTest): void {
     expect(balance.debitsPending).toBe(80n)
   })
 
+  it('tells the same of one account as of all, with a credit line and an amount held', async () => {
+    const { alice, bob } = await owed()
+    await test.ledger.setCreditLimit(bob, 70n)
+    await test.ledger.holdSettlement({ id: 'out-1', account: bob, engine: 'evm', amount: 30n })
+    const all = await test.ledger.balances()
+    for (const account of [alice, bob]) {
+      const found = all.find(({ id, kind }) => id === account.id && kind === 'clearing')
+      expect(await test.ledger.balance(account)).toEqual(found)
+    }
+  })
+
   it('shows what went outside in both directions, by account and by engine', async () => {
     const { alice, bob } = await owed()
     for (const id of ['posted', 'voided', 'held']) {

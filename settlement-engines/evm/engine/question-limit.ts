@@ -1,9 +1,9 @@
 import type { Clock } from '../../../src/lib/clock.ts'
 
-/** Questions that an account may have at once: more than the channels and payments of a peer that comes back. */
-const BURST = 64
+/** Questions that an account may have at once: more than a peer needs that repeats a message until its channel is final. */
+const BURST = 500
 /** One more after this time. */
-const REFILL_MS = 1_000
+const REFILL_MS = 500
 
 /** Bounds how often messages of one peer make this side ask the chain: nodes bill for it, and shut out who asks too often. */
 export class QuestionLimit {

@@ -174,3 +174,37 @@ describe('transfers of tokens that come in', () => {
     expect(amounts).toEqual([30n, 7n])
   }, 60_000)
 })
+
+describe('an order that its node forgets for a time', () => {
+  it.each(['lands', 'is taken back'])(
+    'comes to its end though its transaction %s meanwhile',
+    async (fate) => {
+      const { payee, payer } = await start()
+      const before = await chain.anvil.balance(payee.address)
+      const order = { id: 'lost', amount: 500n, isSure: true }
+      await chain.anvil.setAutomine(false)
+      try {
+        await payer.settle('lost', 500n)
+        await payer.engine.tick()
+        await payer.engine.tick()
+        if (fate === 'lands') await chain.anvil.mine()
+        payer.handed.delete('lost')
+        await payer.restart()
+        await payer.engine.tick()
+        await payer.engine.tick()
+      } finally {
+        await chain.anvil.setAutomine(true)
+      }
+      for (let round = 0; round < 8; round++) await pair!.advance()
+      expect(payer.ends.has('lost')).toBe(false)
+      payer.handed.set('lost', order)
+      await payer.restart()
+      const end = await pair!.until('an end', () => payer.ends.get('lost'))
+      const moved = (await chain.anvil.balance(payee.address)) - before
+      expect([end, moved]).toEqual(fate === 'lands' ? ['settled', 500n] : ['refused', 0n])
+      const isCredited = () => [...payee.credits.values()].some(({ quantity }) => quantity.amount === 500n)
+      if (fate === 'lands') await pair!.until('credited', isCredited)
+    },
+    60_000,
+  )
+})
