@@ -48,10 +48,10 @@ export class Deposits {
 
   /** Carries deposits of tokens on: by signature, or allowance first. @throws ChainError */
   async advance(): Promise<void> {
-    const { channels, contract, funding, sender, settings } = this.#core
+    const { channels, contract, funding } = this.#core
     const seen = new Set<Hex>()
     for (const deposit of channels.unfinishedDeposits()) {
-      const { amount, id, state, token } = deposit
+      const { amount, state, token } = deposit
       if (token === zeroAddress || seen.has(token)) continue
       seen.add(token)
       if (state === 'sent') {
@@ -62,13 +62,26 @@ export class Deposits {
       if (state === 'approving' && (await contract.allowance(token, funding.address)) >= amount) {
         this.#send(deposit)
       } else if (state === 'waiting' && !(await this.#sendSigned(deposit))) {
-        this.#core.store.transaction(() => {
-          channels.setDeposit(id, 'approving', this.#core.clock.now())
-          const call = contract.approve(token, amount)
-          sender.submit({ purpose: `approve:${id}`, ...call, ...calm(settings.feeBudget) })
-        })
+        await this.#approve(deposit)
       }
     }
+  }
+
+  /** An allowance that a failed deposit left is taken back first: some tokens change none that is not nothing. */
+  async #approve({ amount, id, token }: DepositRecord): Promise<void> {
+    const { channels, clock, contract, funding, sender, settings, store } = this.#core
+    const clearing = sender.purpose(`clear:${id}`)
+    if (clearing === undefined && (await contract.allowance(token, funding.address)) > 0n) {
+      const call = contract.approve(token, 0n)
+      sender.submit({ purpose: `clear:${id}`, ...call, ...calm(settings.feeBudget) })
+      return
+    }
+    if (clearing !== undefined && clearing.state !== 'done') return
+    store.transaction(() => {
+      channels.setDeposit(id, 'approving', clock.now())
+      const call = contract.approve(token, amount)
+      sender.submit({ purpose: `approve:${id}`, ...call, ...calm(settings.feeBudget) })
+    })
   }
 
   /** Inside the transaction that records the outcome. */

@@ -58,6 +58,20 @@ contract BlockingToken is ERC20 {
     }
 }
 
+/// @notice Changes an allowance to nothing or from nothing only, as Tether does.
+contract ResetToken is ERC20 {
+    constructor() ERC20("Reset", "RST") {}
+
+    function mint(address to, uint256 amount) external {
+        _mint(to, amount);
+    }
+
+    function approve(address spender, uint256 amount) public override returns (bool) {
+        require(amount == 0 || allowance(msg.sender, spender) == 0, "not from nothing");
+        return super.approve(spender, amount);
+    }
+}
+
 /// @notice Returns nothing, like tokens that are older than the standard.
 contract SilentToken {
     mapping(address account => uint256 amount) public balanceOf;

@@ -1,4 +1,8 @@
+import { type Abi, encodeFunctionData } from 'viem'
+import { privateKeyToAddress } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { ANVIL_KEYS } from '../../support/anvil.ts'
+import testContracts from '../../support/contracts/test-contracts.json' with { type: 'json' }
 import { EngineChain, EnginePair } from './engine-pair.ts'
 
 const ASSET = { token: 'native', deposit: '1000', maxDepositPerChannel: '2000', claimAtValue: '1000000' }
@@ -45,6 +49,21 @@ describe('an outgoing channel', () => {
     await rounds(4)
     expect(deposit()).toBe(1_751n)
     expect(payer.engine.channels()).toHaveLength(1)
+  }, 60_000)
+
+  it('is opened over an allowance left behind, in a token that changes none', async () => {
+    const token = await chain.deployToken('ResetToken')
+    const { abi } = testContracts.contracts.ResetToken
+    const payer = privateKeyToAddress(ANVIL_KEYS[1]!)
+    const call = (functionName: string, args: unknown[]) =>
+      encodeFunctionData({ abi: abi as Abi, functionName, args })
+    await chain.send(token, call('mint', [payer, 10_000n]))
+    await chain.send(token, call('approve', [chain.contract, 7n]), payer)
+    const change = { assets: { ETH: { ...ASSET, token, totalBudget: '100000' } } }
+    pair = await EnginePair.start(chain, { payer: change, payee: change })
+    await settled('a', 700n)
+    expect(pair.payer.engine.channels()).toMatchObject([{ state: 'open', deposit: 1_000n }])
+    expect(pair.payer.alarms).toEqual([])
   }, 60_000)
 
   it('waits for budget that a closing one holds, tells it once, and goes on when it is back', async () => {
