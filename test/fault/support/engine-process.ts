@@ -89,6 +89,10 @@ export class EngineProcess {
   books(): { orders: OrderRow[]; credits: { id: string; amount: bigint }[] } {
     const database = new DatabaseSync(join(this.#task.directory, 'node.db'), { timeout: BUSY_TIMEOUT_MS })
     try {
+      // Before its first start has come so far there is nothing.
+      const isMade =
+        database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'credits'").get() !== undefined
+      if (!isMade) return { orders: [], credits: [] }
       const orders = database.prepare('SELECT id, amount, state FROM orders').all()
       const credits = database.prepare('SELECT id, amount FROM credits WHERE account_id IS NOT NULL').all()
       return {

@@ -29,7 +29,7 @@ export async function ridesOutAnOutage(scene: TwoAssetNode, options: OutageOptio
   await Promise.all(flows.map((flow) => flow.connect()))
   for (const flow of flows) flow.begin()
   await delay(LOAD_MS)
-  expect(flows.every(({ heard }) => heard.length > 0)).toBe(true)
+  await waitFor('every flow hears answers', () => flows.every(({ heard }) => heard.length > 0))
 
   await options.begin()
   const stoppedAt = performance.now()
@@ -54,6 +54,9 @@ export async function ridesOutAnOutage(scene: TwoAssetNode, options: OutageOptio
   expect(node.pid).toBe(pid)
   for (const flow of flows) flow.resume()
   await delay(LOAD_MS)
+  await waitFor('every flow hears answers again', () =>
+    flows.every(({ heard }, at) => heard.length > heardBefore[at]!),
+  )
   await Promise.all(flows.map((flow) => flow.settled()))
   for (const [at, { heard }] of flows.entries()) expect(heard.length).toBeGreaterThan(heardBefore[at]!)
 
