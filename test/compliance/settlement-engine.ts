@@ -244,7 +244,7 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
       })
 
       it('takes the silence of a peer for nothing: the order waits, and is carried out', async (context) => {
-        if (harness.peer === undefined) return context.skip()
+        if (harness.peer === undefined) return context.skip('peers of this engine exchange no messages')
         await harness.finalise(true)
         host.isCutOff = true
         const first = order()
@@ -276,7 +276,7 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
 
       it('tells an order refused that the network refuses for good', async (context) => {
         const { refuse } = harness
-        if (refuse === undefined) return context.skip()
+        if (refuse === undefined) return context.skip('this engine never refuses an order by itself')
         const [asked, good] = [order(50n), order(60n)]
         const bad = await refuse(asked)
         if (bad !== asked) host.handed.splice(host.handed.indexOf(asked), 1, bad)
@@ -293,7 +293,7 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
     describe('credits', () => {
       it('tells what came in, exactly, and by the same id when the node did not take it', async (context) => {
         const { payIn } = harness
-        if (payIn === undefined) return context.skip()
+        if (payIn === undefined) return context.skip('nothing can be paid in from outside here')
         host.refusing = true
         const paid = await payIn('alice', 1_234n)
         await waitFor(
@@ -317,7 +317,7 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
 
       it('tells equal payments as what they are: one after the other apart, at once to the unit', async (context) => {
         const { payIn } = harness
-        if (payIn === undefined) return context.skip()
+        if (payIn === undefined) return context.skip('nothing can be paid in from outside here')
         const first = await payIn('alice', 10n)
         await credited(1)
         // What comes at once may be told as one credit, where a network sums it up.
@@ -337,7 +337,7 @@ export function settlementEngineCompliance(name: string, makeHarness: () => Prom
 
       it('tells money of a stranger without an account, and goes on', async (context) => {
         const { payIn } = harness
-        if (payIn === undefined) return context.skip()
+        if (payIn === undefined) return context.skip('nothing can be paid in from outside here')
         await payIn(undefined, 1n)
         await payIn('bob', 500n)
         await credited(2)
