@@ -1,4 +1,6 @@
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
+import { openDatabase } from '../../src/lib/open-database.ts'
+import { transact } from '../../src/lib/transact.ts'
 
 /** Applied in order, each in its own transaction; `user_version` counts those done. Never change one that shipped. */
 const MIGRATIONS: readonly string[] = [
@@ -72,9 +74,6 @@ const MIGRATIONS: readonly string[] = [
    ) STRICT, WITHOUT ROWID;`,
 ]
 
-/** Milliseconds that opening waits for another process that holds the file: one that is just ending. */
-const BUSY_TIMEOUT_MS = 2_000
-
 /**
  * The engine's own books in one SQLite file: signed transactions, cursors, and what the engine adds. One process at a
  * time holds the file; writes are durable when the call returns.
@@ -90,20 +89,10 @@ export class EngineStore {
 
   /** @throws Error when the file cannot be opened, another process holds it, or a newer version wrote it */
   start(): void {
-    let database: DatabaseSync | undefined
     try {
-      database = new DatabaseSync(this.#path)
-      database.exec(
-        `PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};
-         PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-         PRAGMA foreign_keys = ON`,
-      )
-      // Takes the lock now and for good, also when there is nothing to migrate.
-      database.exec('BEGIN IMMEDIATE; COMMIT')
-      migrate(database, this.#path)
-      this.#database = database
+      this.#database = openDatabase(this.#path, MIGRATIONS)
+      this.#database.exec('PRAGMA foreign_keys = ON')
     } catch (error) {
-      database?.close()
       const reason = error instanceof Error ? error.message : String(error)
       throw new Error(
         `the engine's store ${this.#path} cannot be opened: ${reason}. Check that the disk has room, that this user may write there, and that no other process uses it: its key must be used by one process only`,
@@ -138,29 +127,7 @@ export class EngineStore {
    * transaction it is part of that one. `work` must not be asynchronous.
    */
   transaction<T>(work: () => T): T {
-    const database = this.database
-    if (database.isTransaction) return work()
-    database.exec('BEGIN IMMEDIATE')
-    try {
-      const result = work()
-      database.exec('COMMIT')
-      return result
-    } catch (error) {
-      // A failed COMMIT (disk full) may have ended the transaction already.
-      if (database.isTransaction) database.exec('ROLLBACK')
-      throw error
-    }
-  }
-}
-
-function migrate(database: DatabaseSync, path: string): void {
-  const { user_version: done } = database.prepare('PRAGMA user_version').get() as { user_version: number }
-  if (done > MIGRATIONS.length) {
-    throw new Error(
-      `${path} was written by a newer version of causeway: use that version, or another data directory`,
-    )
-  }
-  for (const [index, migration] of MIGRATIONS.slice(done).entries()) {
-    database.exec(`BEGIN IMMEDIATE; ${migration} PRAGMA user_version = ${done + index + 1}; COMMIT`)
+    const { database } = this
+    return database.isTransaction ? work() : transact(database, work)
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../lib/clock.ts'
+import { transact } from '../lib/transact.ts'
 import type { Store } from '../store/store.ts'
 import type { Total } from './settlement-totals.ts'
-import { transact } from './transact.ts'
 
 /** What an operator has accepted, for good. */
 export interface AcceptedDifference {

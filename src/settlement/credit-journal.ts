@@ -1,12 +1,12 @@
 import type { SQLOutputValue } from 'node:sqlite'
 import type { Clock } from '../lib/clock.ts'
+import { transact } from '../lib/transact.ts'
 import type { Store } from '../store/store.ts'
 import type { IncomingCredit, Quantity } from './engine.ts'
 import { journalPage, type PageBounds } from './journal-page.ts'
 import { addQuantities, convertQuantity } from './quantity.ts'
 import { nextSequence } from './settlement-sequence.ts'
 import { addToTotal } from './settlement-totals.ts'
-import { transact } from './transact.ts'
 
 /**
  * States of an incoming credit. Each arrow is one store transaction.

@@ -1,12 +1,12 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import type { Clock } from '../lib/clock.ts'
+import { transact } from '../lib/transact.ts'
 import type { Store } from '../store/store.ts'
 import type { Quantity } from './engine.ts'
 import { journalPage, type PageBounds } from './journal-page.ts'
 import { mayFollow, type OutgoingState } from './outgoing-state.ts'
 import { nextSequence } from './settlement-sequence.ts'
 import { addToTotal, type TotalKind } from './settlement-totals.ts'
-import { transact } from './transact.ts'
 
 /** What made the node settle. */
 export type SettlementCause = 'threshold' | 'interval' | 'operator'

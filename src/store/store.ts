@@ -1,4 +1,5 @@
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
+import { openDatabase } from '../lib/open-database.ts'
 
 /** Applied in order, each in its own transaction; `user_version` counts those done. Never change one that shipped. */
 const MIGRATIONS: readonly string[] = [
@@ -101,9 +102,6 @@ const MIGRATIONS: readonly string[] = [
      WHERE account_id IS NOT NULL AND reason IS NOT NULL;`,
 ]
 
-/** Milliseconds a write waits for another process that holds the file. */
-const BUSY_TIMEOUT_MS = 2_000
-
 /**
  * Application data in one SQLite file: what operators change at run time. Not the ledger, and nothing per packet.
  * Writes are durable when the call returns.
@@ -120,14 +118,7 @@ export class Store {
   /** @throws Error when the file cannot be opened, or was written by a newer version */
   start(): void {
     try {
-      const database = new DatabaseSync(this.#path)
-      // Exclusive: no second process changes the file, and the WAL needs no shared memory file.
-      database.exec(
-        `PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};
-         PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`,
-      )
-      migrate(database, this.#path)
-      this.#database = database
+      this.#database = openDatabase(this.#path, MIGRATIONS)
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
       throw new Error(
@@ -145,18 +136,5 @@ export class Store {
   get database(): DatabaseSync {
     if (this.#database === undefined) throw new Error('the store is not open')
     return this.#database
-  }
-}
-
-function migrate(database: DatabaseSync, path: string): void {
-  const { user_version: done } = database.prepare('PRAGMA user_version').get() as { user_version: number }
-  if (done > MIGRATIONS.length) {
-    database.close()
-    throw new Error(
-      `${path} was written by a newer version of causeway: use that version, or another data directory`,
-    )
-  }
-  for (const [index, migration] of MIGRATIONS.slice(done).entries()) {
-    database.exec(`BEGIN IMMEDIATE; ${migration} PRAGMA user_version = ${done + index + 1}; COMMIT`)
   }
 }

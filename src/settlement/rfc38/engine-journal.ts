@@ -1,6 +1,6 @@
+import { transact } from '../../lib/transact.ts'
 import type { EngineAccount, OrderVerdict, Quantity, SettlementOrder } from '../engine.ts'
 import { addQuantities, compareQuantities } from '../quantity.ts'
-import { transact } from '../transact.ts'
 import { DeliveryJournal, quantityOf } from './delivery-journal.ts'
 
 const MIGRATIONS: readonly string[] = [

@@ -1,6 +1,6 @@
+import { transact } from '../../lib/transact.ts'
 import type { HostOrders, IncomingCredit, Quantity, SettlementOrder } from '../engine.ts'
 import { addQuantities, compareQuantities, convertQuantity, subtractQuantities } from '../quantity.ts'
-import { transact } from '../transact.ts'
 import { DeliveryJournal, quantityOf } from './delivery-journal.ts'
 import { HOST_MIGRATIONS } from './host-migrations.ts'
 import { deriveKey } from './rfc38-key.ts'

@@ -8,6 +8,7 @@ export function transact<T>(database: DatabaseSync, work: () => T): T {
     database.exec('COMMIT')
     return result
   } catch (error) {
+    // A failed COMMIT (disk full) may have ended it already.
     if (database.isTransaction) database.exec('ROLLBACK')
     throw error
   }
