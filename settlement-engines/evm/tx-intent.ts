@@ -18,6 +18,13 @@ export interface TxIntent {
   readonly deadlineMs: number | undefined
 }
 
+/** Terms of what has time: within the budget, gas estimated, no hurry. */
+export function calmTerms(
+  feeBudget: bigint,
+): Pick<TxIntent, 'gasLimit' | 'feeBudget' | 'urgency' | 'deadlineMs'> {
+  return { gasLimit: undefined, feeBudget, urgency: 'calm', deadlineMs: undefined }
+}
+
 /**
  * What became of a purpose, for good.
  * - `succeeded`, `reverted`: it is in a final block

@@ -4,7 +4,7 @@ import { ChainError } from '../chain-error.ts'
 import { readHeads } from '../finality.ts'
 import type { AccountRecord } from './account-book.ts'
 import type { ChannelOnChain } from './channel-contract.ts'
-import type { ChannelRecord } from './channel-record.ts'
+import { type ChannelRecord, recordOf } from './channel-record.ts'
 import type { CreditCheck } from './credit-check.ts'
 import type { EngineCore } from './engine-core.ts'
 import { min } from './min-max.ts'
@@ -60,7 +60,8 @@ export class ChannelIntake {
     return store.transaction(() => {
       // It may have been taken while the chain was asked.
       if (channels.find(channelId) === undefined) {
-        channels.save(this.#newChannel(channelId, account, { ...found, ...newest, deposited }))
+        const own = { id: channelId, accountId: account.id, direction: 'in', scale: account.scale } as const
+        channels.save(recordOf({ ...found, ...newest, deposited }, own))
       }
       const channel = channels.update(channelId, { deposited })
       const isOpen = found.state === 'open' && newest.state === 'open'
@@ -87,35 +88,6 @@ export class ChannelIntake {
     }
     if (found.settleDelay < minSettleDelaySeconds) {
       throw new MessageRefusedError('delay-too-short', `the delay must be ${minSettleDelaySeconds} s or more`)
-    }
-  }
-
-  #newChannel(id: Hex, account: AccountRecord, found: ChannelOnChain): ChannelRecord {
-    return {
-      id,
-      accountId: account.id,
-      direction: 'in',
-      state: found.state,
-      token: found.token,
-      scale: account.scale,
-      terms: {
-        payee: found.payee,
-        token: found.token,
-        signer: found.signer,
-        settleDelay: found.settleDelay,
-        // The chain does not keep it, and nobody needs it any more.
-        salt: `0x${'0'.repeat(64)}`,
-      },
-      deposited: found.deposited,
-      claimed: found.claimed,
-      // What was claimed and credited before our books began, the check finds.
-      cumulative: 0n,
-      acked: 0n,
-      held: 0n,
-      signature: undefined,
-      closeAt: found.closeAt,
-      unclaimedSinceMs: undefined,
-      claimPurpose: undefined,
     }
   }
 }

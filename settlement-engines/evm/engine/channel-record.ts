@@ -1,4 +1,5 @@
 import type { Hex } from 'viem'
+import type { ChannelOnChain } from './channel-contract.ts'
 
 /** The terms of a channel, as the contract knows them. */
 export interface ChannelTerms {
@@ -35,4 +36,28 @@ export interface ChannelRecord {
   readonly unclaimedSinceMs: number | undefined
   /** A claim that is under way. */
   readonly claimPurpose: string | undefined
+}
+
+/** A channel that is on the chain and not in the books: what was signed or credited before, the caller finds out. */
+export function recordOf(
+  found: ChannelOnChain,
+  own: Pick<ChannelRecord, 'id' | 'accountId' | 'direction' | 'scale'>,
+): ChannelRecord {
+  const { claimed, closeAt, deposited, payee, settleDelay, signer, state, token } = found
+  return {
+    ...own,
+    state,
+    token,
+    // The chain does not keep the salt, and nobody needs it any more.
+    terms: { payee, token, signer, settleDelay, salt: `0x${'0'.repeat(64)}` },
+    deposited,
+    claimed,
+    cumulative: 0n,
+    acked: 0n,
+    held: 0n,
+    signature: undefined,
+    closeAt,
+    unclaimedSinceMs: undefined,
+    claimPurpose: undefined,
+  }
 }

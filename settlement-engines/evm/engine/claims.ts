@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Hex } from 'viem'
-import type { TxOutcome } from '../tx-intent.ts'
+import { calmTerms, type TxOutcome } from '../tx-intent.ts'
 import type { ChannelRecord } from './channel-record.ts'
 import type { EngineCore } from './engine-core.ts'
 
@@ -52,14 +52,7 @@ export class Claims {
       const purpose = this.#purposeOf(rows)
       for (const { id } of rows) channels.update(id, { claimPurpose: purpose })
       const feeBudget = settings.feeBudget * BigInt(rows.length)
-      sender.submit({
-        purpose,
-        ...call,
-        gasLimit: undefined,
-        feeBudget,
-        urgency: 'calm',
-        deadlineMs: undefined,
-      })
+      sender.submit({ purpose, ...call, ...calmTerms(feeBudget) })
     })
   }
 

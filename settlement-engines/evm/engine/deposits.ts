@@ -1,5 +1,5 @@
 import { type Hex, keccak256, stringToHex, zeroAddress } from 'viem'
-import type { TxOutcome } from '../tx-intent.ts'
+import { calmTerms, type TxOutcome } from '../tx-intent.ts'
 import type { DepositRecord } from './channel-book.ts'
 import type { Call, DepositSignature } from './channel-contract.ts'
 import type { ChannelRecord } from './channel-record.ts'
@@ -73,14 +73,14 @@ export class Deposits {
     const clearing = sender.purpose(`clear:${id}`)
     if (clearing === undefined && (await contract.allowance(token, funding.address)) > 0n) {
       const call = contract.approve(token, 0n)
-      sender.submit({ purpose: `clear:${id}`, ...call, ...calm(settings.feeBudget) })
+      sender.submit({ purpose: `clear:${id}`, ...call, ...calmTerms(settings.feeBudget) })
       return
     }
     if (clearing !== undefined && clearing.state !== 'done') return
     store.transaction(() => {
       channels.setDeposit(id, 'approving', clock.now())
       const call = contract.approve(token, amount)
-      sender.submit({ purpose: `approve:${id}`, ...call, ...calm(settings.feeBudget) })
+      sender.submit({ purpose: `approve:${id}`, ...call, ...calmTerms(settings.feeBudget) })
     })
   }
 
@@ -137,7 +137,7 @@ export class Deposits {
     const { channels, clock, sender, settings, store } = this.#core
     store.transaction(() => {
       channels.setDeposit(id, 'sent', clock.now())
-      sender.submit({ purpose: id, ...call, ...calm(settings.feeBudget) })
+      sender.submit({ purpose: id, ...call, ...calmTerms(settings.feeBudget) })
     })
   }
 
@@ -183,8 +183,4 @@ export class Deposits {
     if (clock.now() - updatedMs < SIGNED_S * MS_PER_S) return
     if (sender.purpose(id)?.state === 'queued') sender.cancel(id)
   }
-}
-
-function calm(feeBudget: bigint) {
-  return { gasLimit: undefined, feeBudget, urgency: 'calm', deadlineMs: undefined } as const
 }

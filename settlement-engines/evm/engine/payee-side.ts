@@ -2,7 +2,7 @@ import type { Hex } from 'viem'
 import { type EngineHost, MessageRefusedError } from '../../../src/settlement/engine.ts'
 import { ChainError } from '../chain-error.ts'
 import { readHeads } from '../finality.ts'
-import type { TxOutcome } from '../tx-intent.ts'
+import { calmTerms, type TxOutcome } from '../tx-intent.ts'
 import type { AccountRecord } from './account-book.ts'
 import type { ChannelOnChain } from './channel-contract.ts'
 import { ChannelIntake, closing, foreign, notNow } from './channel-intake.ts'
@@ -119,7 +119,7 @@ export class PayeeSide {
       // No voucher counts from here on: the one in the transaction is the last.
       channels.update(id, { state: 'closing' })
       const purpose = retryPurpose(sender, `close:${id}`)
-      if (purpose !== undefined) sender.submit({ purpose, ...call, ...this.#calm(settings.feeBudget) })
+      if (purpose !== undefined) sender.submit({ purpose, ...call, ...calmTerms(settings.feeBudget) })
     })
   }
 
@@ -323,10 +323,6 @@ export class PayeeSide {
       const text = `channel ${channelId} does not hold what it has paid: make that good first`
       throw new MessageRefusedError('deposit-missing', text)
     }
-  }
-
-  #calm(feeBudget: bigint) {
-    return { gasLimit: undefined, feeBudget, urgency: 'calm', deadlineMs: undefined } as const
   }
 
   #assetOf(channel: ChannelRecord) {

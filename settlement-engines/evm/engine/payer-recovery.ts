@@ -2,7 +2,7 @@ import type { Hex } from 'viem'
 import type { EngineHost } from '../../../src/settlement/engine.ts'
 import { readHeads } from '../finality.ts'
 import type { AccountRecord, PeerRecord } from './account-book.ts'
-import type { ChannelRecord } from './channel-record.ts'
+import { type ChannelRecord, recordOf } from './channel-record.ts'
 import type { EngineCore } from './engine-core.ts'
 import { OrderSync } from './order-sync.ts'
 import type { PeerIdentity } from './peer-identity.ts'
@@ -107,25 +107,8 @@ export class PayerRecovery {
     const isOurs =
       found?.payer === funding.address && found.payee === peer.address && found.signer === claimKey.address
     if (!isOurs || found.token !== account.token) return undefined
-    const { payee, token, signer, settleDelay } = found
-    const channel: ChannelRecord = {
-      id: channelId,
-      accountId: account.id,
-      direction: 'out',
-      state: found.state,
-      token,
-      scale: account.scale,
-      terms: { payee, token, signer, settleDelay, salt: `0x${'0'.repeat(64)}` },
-      deposited: found.deposited,
-      claimed: found.claimed,
-      cumulative: 0n,
-      acked: 0n,
-      held: 0n,
-      signature: undefined,
-      closeAt: found.closeAt,
-      unclaimedSinceMs: undefined,
-      claimPurpose: undefined,
-    }
+    const own = { id: channelId, accountId: account.id, direction: 'out', scale: account.scale } as const
+    const channel = recordOf(found, own)
     store.transaction(() => {
       channels.save(channel)
       this.raise(channel, found.claimed)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { bytesToHex, type Hex } from 'viem'
 import { PeerMessageError } from '../../../src/settlement/engine.ts'
 import { readHeads } from '../finality.ts'
-import type { TxOutcome } from '../tx-intent.ts'
+import { calmTerms, type TxOutcome } from '../tx-intent.ts'
 import type { AccountRecord, PeerRecord } from './account-book.ts'
 import type { Call, ChannelOnChain } from './channel-contract.ts'
 import type { ChannelRecord } from './channel-record.ts'
@@ -323,15 +323,7 @@ export class PayerSide {
     const { sender, settings } = this.#core
     const purpose = retryPurpose(sender, name)
     if (purpose === undefined) return
-    const { feeBudget } = settings
-    sender.submit({
-      purpose,
-      ...call,
-      gasLimit: undefined,
-      feeBudget,
-      urgency: 'calm',
-      deadlineMs: undefined,
-    })
+    sender.submit({ purpose, ...call, ...calmTerms(settings.feeBudget) })
   }
 
   #queued(account: AccountRecord): OrderRecord[] {

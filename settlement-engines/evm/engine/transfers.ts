@@ -11,7 +11,7 @@ import {
 import { ChainError } from '../chain-error.ts'
 import { readHeads } from '../finality.ts'
 import type { ChainLog } from '../rpc-answers.ts'
-import type { TxOutcome } from '../tx-intent.ts'
+import { calmTerms, type TxOutcome } from '../tx-intent.ts'
 import type { PurposeView } from '../tx-journal.ts'
 import type { AccountRecord, PeerRecord } from './account-book.ts'
 import type { Call } from './channel-contract.ts'
@@ -192,15 +192,7 @@ export class Transfers {
 
   #submit(purpose: string, call: Call): void {
     const { sender, settings } = this.#core
-    const { feeBudget } = settings
-    sender.submit({
-      purpose,
-      ...call,
-      gasLimit: undefined,
-      feeBudget,
-      urgency: 'calm',
-      deadlineMs: undefined,
-    })
+    sender.submit({ purpose, ...call, ...calmTerms(settings.feeBudget) })
   }
 
   #isOwnPayment(log: ChainLog, account: AccountRecord, order: OrderRecord): boolean {
