@@ -1,6 +1,8 @@
 import type { AccountBalance, HistoryEntry, HistoryQuery, SelfCheck } from '../ledger/ledger.ts'
 import type { LinkStatus } from '../peers/link.ts'
 import type { RateStatus } from '../rates/rate-provider.ts'
+import { CREDIT_STATES } from '../settlement/credit-state.ts'
+import { OUTGOING_STATES } from '../settlement/outgoing-state.ts'
 
 /**
  * What the operator's server, and through it the CLI, may ask of the node. Implemented in the composition root.
@@ -222,22 +224,8 @@ export interface SettlementService {
   closeChannel(channelId: string): Promise<PaymentChannelView>
 }
 
-/** Where a settlement stands; `docs/settlement.md` has the diagrams. The first eight are those of outgoing ones. */
-export const SETTLEMENT_STATES = [
-  'planned',
-  'unholdable',
-  'held',
-  'handed-over',
-  'carried-out',
-  'declined',
-  'settled',
-  'refused',
-  'booking',
-  'booked',
-  'suspending',
-  'suspended',
-  'attributing',
-] as const
+/** Where a settlement stands, on the way out or in; `docs/settlement.md` has the diagrams. */
+export const SETTLEMENT_STATES = [...OUTGOING_STATES, ...CREDIT_STATES] as const
 export type SettlementState = (typeof SETTLEMENT_STATES)[number]
 
 export interface SettlementQuery {

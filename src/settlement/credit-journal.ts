@@ -2,23 +2,12 @@ import type { SQLOutputValue } from 'node:sqlite'
 import type { Clock } from '../lib/clock.ts'
 import { transact } from '../lib/transact.ts'
 import type { Store } from '../store/store.ts'
+import type { CreditState } from './credit-state.ts'
 import type { IncomingCredit, Quantity } from './engine.ts'
 import { journalPage, type PageBounds } from './journal-page.ts'
 import { addQuantities, convertQuantity } from './quantity.ts'
 import { nextSequence } from './settlement-sequence.ts'
 import { addToTotal } from './settlement-totals.ts'
-
-/**
- * States of an incoming credit. Each arrow is one store transaction.
- *
- *     (told) --> booking --ledger: settle in--> booked
- *       |                                         ^
- *       +--> suspending --ledger: suspend--> suspended --operator--> attributing --ledger: release, settle in--+
- *
- * `booking`, `suspending` and `attributing` are taken up again after a crash: the ledger calls are idempotent by ids
- * that follow from the credit's. The remainder moves with the row, in the same transaction.
- */
-export type CreditState = 'booking' | 'booked' | 'suspending' | 'suspended' | 'attributing'
 
 export interface ReceivedCredit {
   /** As the engine named it; unique in the engine. */

@@ -1,7 +1,8 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Store } from '../store/store.ts'
 import { AcceptedDifferences } from './accepted-differences.ts'
-import { CreditJournal, type CreditState, type ReceivedCredit } from './credit-journal.ts'
+import { CreditJournal, type ReceivedCredit } from './credit-journal.ts'
+import type { CreditState } from './credit-state.ts'
 import { OutgoingJournal, type OutgoingSettlement } from './outgoing-journal.ts'
 import type { OutgoingState } from './outgoing-state.ts'
 import { type Total, totalsOf } from './settlement-totals.ts'
@@ -26,7 +27,7 @@ export type JournalEntry =
 
 /**
  * Everything that the node must remember of settlements, in its store: orders to pay, credits received, remainders,
- * sums, pauses, accepted differences. States: `outgoing-state.ts` and `credit-journal.ts`. Rows, and with them ids, are kept for good.
+ * sums, pauses, accepted differences. States: `outgoing-state.ts` and `credit-state.ts`. Rows, and with them ids, are kept for good.
  */
 export class SettlementJournal {
   readonly outgoing: OutgoingJournal

@@ -6,6 +6,7 @@ import { settlementRoutes } from '../../../src/admin/routes/settlement-routes.ts
 import { buildProgram } from '../../../src/cli/program.ts'
 import { SETTLEMENT_METRICS } from '../../../src/observability/settlement-metrics.ts'
 import { SETTLEMENT_STATE_METRICS } from '../../../src/observability/settlement-state-metrics.ts'
+import { CREDIT_STATES } from '../../../src/settlement/credit-state.ts'
 import { OUTGOING_STATES } from '../../../src/settlement/outgoing-state.ts'
 import { SETTLEMENT_ALARMS } from '../../../src/settlement/settlement-alarms.ts'
 import { STUB_LOADERS, stubIo } from '../cli/cli-helpers.ts'
@@ -44,7 +45,7 @@ describe('docs/settlement.md', () => {
 
   it('explains every state', () => {
     expect(names('## Outgoing settlements', '## Incoming credits')).toEqual([...OUTGOING_STATES])
-    const credits = members('src/settlement/credit-journal.ts', 'CreditState')
+    const credits = [...CREDIT_STATES]
     expect(names('## Incoming credits', '## Why nothing').toSorted()).toEqual(credits.toSorted())
   })
 
