@@ -34,6 +34,8 @@ function migrate(database: DatabaseSync, path: string, migrations: readonly stri
         `${path} was written by a newer version of causeway: use that version, or another data directory`,
       )
     }
+    // Writes nothing when nothing is new: a file that is up to date opens on a full disk.
+    if (done === migrations.length) return
     for (const migration of migrations.slice(done)) database.exec(migration)
     database.exec(`PRAGMA user_version = ${migrations.length}`)
   })
