@@ -45,6 +45,7 @@ import { Routes } from './services/route-service.ts'
 import { Sequence } from './services/sequence.ts'
 import { stopSignal } from './services/stop-signals.ts'
 import { PeerStore } from './store/peer-store.ts'
+import { RequestKeys } from './store/request-keys.ts'
 import { Store } from './store/store.ts'
 import { packageVersion } from './version.ts'
 
@@ -239,7 +240,14 @@ class Node {
     }
     this.#admin = new AdminServer(
       { ...config.admin, keys: adminKeys(loaded), version: packageVersion },
-      { services: this.#services(), prober: this.#prober, metrics: this.#metrics, clock, logger },
+      {
+        services: this.#services(),
+        prober: this.#prober,
+        metrics: this.#metrics,
+        keys: new RequestKeys(this.#store),
+        clock,
+        logger,
+      },
     )
   }
 

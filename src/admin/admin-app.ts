@@ -3,6 +3,7 @@ import Router from '@koa/router'
 import Koa, { type Context, type Next } from 'koa'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
+import type { RequestKeys } from '../store/request-keys.ts'
 import { ApiError } from './api-error.ts'
 import { admit, admitUnmatched, type GateDeps } from './authenticate.ts'
 import { withDeadline } from './deadline.ts'
@@ -17,6 +18,7 @@ export interface AdminAppDeps {
   services: NodeServices
   page: PageParts
   gate: GateDeps
+  keys: RequestKeys
   clock: Clock
   logger: Logger
   onAnswer: (route: string, status: number) => void
@@ -50,7 +52,7 @@ export function createAdminApp(routes: readonly Route[], deps: AdminAppDeps): Ko
   const app = new Koa()
   const router = new Router({ exclusive: 'specificity' })
   const calls = new WeakMap<Context, Call>()
-  const idempotency = new Idempotency(deps.clock)
+  const idempotency = new Idempotency(deps)
   const callOf = (context: Context) => calls.get(context) as Call
 
   for (const route of routes) {
@@ -102,7 +104,10 @@ function unmatched(methods: readonly string[]): ApiError {
 }
 
 async function sendPage(context: Context, route: PageRoute, parts: PageParts): Promise<void> {
-  const page = await withDeadline(route.handler(parts), PAGE_DEADLINE_MS)
+  const page = await withDeadline(route.handler(parts), {
+    deadlineMs: PAGE_DEADLINE_MS,
+    changes: false,
+  })
   context.status = page.status
   context.set('Content-Type', page.contentType)
   context.body = page.body

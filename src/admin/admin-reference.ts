@@ -103,9 +103,11 @@ function describeOperation(route: ApiRoute): string[] {
   lines.push(`Scope \`${route.scope}\`, rate limit \`${route.rateLimit}\`, answers ${route.status}.`, '')
   if (route.idempotent) {
     lines.push(
-      'Understands `Idempotency-Key` (up to 128 characters, remembered for 24 hours while the node runs):',
+      'Understands `Idempotency-Key` (up to 128 characters, remembered for 24 hours, also over a restart):',
+      'the same key with the same path and body gives the first reply and begins nothing anew. Where the first request',
+      'ended without one, by a fault or the end of the node, it is `OUTCOME_UNKNOWN`.',
+      '',
     )
-    lines.push('the same key with the same path and body gives the first reply and begins nothing anew.', '')
   }
   const { params, query, body } = route.request
   lines.push(...fieldTable('Path', params, 'input'), ...fieldTable('Query', query, 'input'))

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
 import type { HealthProber } from '../observability/health-prober.ts'
+import type { RequestKeys } from '../store/request-keys.ts'
 import { createAdminApp } from './admin-app.ts'
 import { openApiDocument } from './openapi.ts'
 import { checkKeys } from './operator-token.ts'
@@ -29,6 +30,7 @@ export interface AdminServerDeps {
   services: NodeServices
   prober: HealthProber
   metrics: AdminServerMetrics
+  keys: RequestKeys
   clock: Clock
   logger: Logger
   /** What is served; default: everything in the registry. */
@@ -97,6 +99,7 @@ export class AdminServer {
           }
         },
       },
+      keys: deps.keys,
       clock,
       logger,
       onAnswer: (route, status) => metrics.adminRequest(route, status),

@@ -31,6 +31,10 @@ export const API_ERRORS = {
     status: 503,
     meaning: 'Not possible at the moment, e.g. the ledger does not answer.',
   },
+  OUTCOME_UNKNOWN: {
+    status: 504,
+    meaning: 'It was begun, and whether it was carried out is not known: look before trying again.',
+  },
 } as const satisfies Record<string, { status: number; meaning: string }>
 
 export type ApiErrorCode = keyof typeof API_ERRORS

@@ -3,9 +3,16 @@ import { ApiError } from './api-error.ts'
 
 /**
  * Waits for `work` at most `deadlineMs`; then the caller gets an answer, while the work goes on by itself.
- * @throws ApiError SERVICE_UNAVAILABLE when it takes longer
+ * @throws ApiError when it takes longer: OUTCOME_UNKNOWN when it changes something, else SERVICE_UNAVAILABLE
  */
-export function withDeadline<T>(work: Promise<T> | T, deadlineMs: number): Promise<T> {
-  const message = `no answer within ${deadlineMs} ms; whether it was carried out is not known, look before trying again`
-  return within(work, deadlineMs, () => new ApiError('SERVICE_UNAVAILABLE', message))
+export function withDeadline<T>(
+  work: Promise<T> | T,
+  { deadlineMs, changes }: { deadlineMs: number; changes: boolean },
+): Promise<T> {
+  return within(work, deadlineMs, () => {
+    const late = `no answer within ${deadlineMs} ms`
+    if (!changes) return new ApiError('SERVICE_UNAVAILABLE', `${late}; try again later`)
+    const message = `${late}; whether it was carried out is not known, look before trying again`
+    return new ApiError('OUTCOME_UNKNOWN', message)
+  })
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { API_ERRORS, type ApiErrorCode } from './api-error.ts'
 import { RATE_CLASSES } from './rate-limiter.ts'
-import type { ApiRoute, PageRoute, Route } from './route.ts'
+import { type ApiRoute, changesSomething, type PageRoute, type Route } from './route.ts'
 import { SCOPES } from './scopes.ts'
 
 type Json = Record<string, unknown>
@@ -23,6 +23,7 @@ export function errorsOf(route: ApiRoute): ApiErrorCode[] {
   const codes = new Set<ApiErrorCode>([...COMMON_ERRORS, ...route.errors])
   if ((params ?? query ?? body) !== undefined) codes.add('VALIDATION_ERROR')
   if (body !== undefined) for (const code of BODY_ERRORS) codes.add(code)
+  if (changesSomething(route)) codes.add('OUTCOME_UNKNOWN')
   return [...codes].sort((a, b) => API_ERRORS[a].status - API_ERRORS[b].status)
 }
 
@@ -133,7 +134,8 @@ export function tagOf(route: Route): string {
 function parametersOf(route: ApiRoute): Json[] {
   const parameters = [...fieldsOf(route.request.params, 'path'), ...fieldsOf(route.request.query, 'query')]
   if (route.idempotent) {
-    const description = 'The same key gives the reply of the first request and begins nothing anew.'
+    const description =
+      'For 24 hours, also over a restart, the same key gives the reply of the first request and begins nothing anew.'
     const schema = { type: 'string', minLength: 1, maxLength: 128 }
     parameters.push({ name: 'Idempotency-Key', in: 'header', required: false, description, schema })
   }

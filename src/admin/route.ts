@@ -36,6 +36,11 @@ export interface ApiRoute {
   handler: (request: RouteRequest<unknown, unknown, unknown>) => Promise<RouteReply> | RouteReply
 }
 
+/** Whether a call may leave something changed. */
+export function changesSomething(route: ApiRoute): boolean {
+  return route.method !== 'GET'
+}
+
 /** A page outside the envelope: health, metrics, the OpenAPI document. */
 export interface PageRoute {
   kind: 'page'

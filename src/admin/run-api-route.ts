@@ -7,7 +7,7 @@ import type { Idempotency } from './idempotency.ts'
 import type { Caller } from './operator-token.ts'
 import { readJsonBody } from './read-json-body.ts'
 import { sendData } from './replies.ts'
-import type { ApiRoute, RouteReply } from './route.ts'
+import { type ApiRoute, changesSomething, type RouteReply } from './route.ts'
 import type { NodeServices } from './services.ts'
 
 /** Details of one reply; a body can be wrong in thousands of places. */
@@ -42,7 +42,9 @@ export async function runApiRoute(
     route.idempotent && key !== ''
       ? deps.idempotency.once({ scope, key, body: { params: input.params, body: input.body } }, work)
       : work()
-  sendData(context, route.status, await withDeadline(reply, route.deadlineMs), deps.clock)
+  const { deadlineMs } = route
+  const inTime = await withDeadline(reply, { deadlineMs, changes: changesSomething(route) })
+  sendData(context, route.status, inTime, deps.clock)
 }
 
 function check(schema: z.ZodType | undefined, value: unknown): unknown {

@@ -147,12 +147,14 @@ function refusal(status: number, envelope: Envelope | undefined, url: string): C
   const code = typeof envelope.error?.code === 'string' ? envelope.error.code : `HTTP ${status}`
   const message = typeof envelope.error?.message === 'string' ? envelope.error.message : 'no reason given'
   const text = `${message} (${code})${describeDetails(envelope.error?.details)}${advice(status)}`
-  const isFault = status === 500
-  const head = isFault ? 'the node failed' : 'the node refused'
-  return new CliError(
-    isFault ? ExitCode.failed : ExitCode.refused,
-    `${head}: ${text.slice(0, ERROR_LENGTH_MAX)}`,
-  )
+  const [exitCode, head] = verdict(status, code)
+  return new CliError(exitCode, `${head}: ${text.slice(0, ERROR_LENGTH_MAX)}`)
+}
+
+function verdict(status: number, code: string): [ExitCode, string] {
+  if (code === 'OUTCOME_UNKNOWN') return [ExitCode.unknownOutcome, 'the node does not know the outcome']
+  if (status === 500) return [ExitCode.failed, 'the node failed']
+  return [ExitCode.refused, 'the node refused']
 }
 
 function describeDetails(details: unknown): string {

@@ -22,6 +22,6 @@ export const EXIT_CODE_MEANINGS: Record<keyof typeof ExitCode, string> = {
   refused: 'The node answered and refused: no permission, no such thing, invalid, conflict.',
   notDelivered: 'A payment failed, or a ping did not reach its address.',
   unknownOutcome:
-    'The connection or the time ran out while a payment or change was under way: it may have happened.',
+    'The connection or the time ran out, or the node ended, while a payment or change was under way: it may have happened.',
   interrupted: 'Interrupted by Ctrl-C before the end.',
 }

@@ -100,6 +100,14 @@ const MIGRATIONS: readonly string[] = [
    CREATE INDEX settlement_accepted_engine ON settlement_accepted (engine, account_id);
    CREATE INDEX settlement_credits_attributed ON settlement_credits (engine, sequence)
      WHERE account_id IS NOT NULL AND reason IS NOT NULL;`,
+  // Requests to the admin API that came with an Idempotency-Key: request-keys.ts.
+  `CREATE TABLE request_keys (
+     id TEXT PRIMARY KEY,
+     body_hash TEXT NOT NULL,
+     reply TEXT,
+     created_ms INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX request_keys_created ON request_keys (created_ms);`,
 ]
 
 /**

@@ -10,6 +10,8 @@ import { HealthProber } from '../../src/observability/health-prober.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { Metrics, type MetricsSources } from '../../src/observability/metrics.ts'
 import { SlaWindow } from '../../src/observability/sla-window.ts'
+import { RequestKeys } from '../../src/store/request-keys.ts'
+import { Store } from '../../src/store/store.ts'
 import { collectLines } from './collect-lines.ts'
 import { type FakeServices, fakeServices } from './fake-services.ts'
 
@@ -24,6 +26,7 @@ export interface Harness {
   server: AdminServer
   prober: HealthProber
   metrics: Metrics
+  keys: RequestKeys
   stats: NodeStats
   ledger: { available: boolean; latencyMs: number | undefined; probe: () => Promise<void> }
   peers: { connected: number; total: number }
@@ -67,17 +70,20 @@ export async function startHarness(options: Partial<AdminServerOptions> = {}): P
     { nodeId: 'connector-1', version: '1.2.0' },
     { ledger, peers: () => peers, sla, clock, logger },
   )
+  const store = new Store(':memory:')
+  store.start()
+  const keys = new RequestKeys(store)
   const key = randomBytes(32)
   const server = new AdminServer(
     { host: '127.0.0.1', port: 0, keys: [key], trustProxy: false, version: '1.2.0', ...options },
-    { services, prober, metrics, clock, logger },
+    { services, prober, metrics, keys, clock, logger },
   )
   await server.start()
   const url = `http://127.0.0.1:${server.address().port}`
   const token = (scopes: readonly Scope[] = ALL_SCOPES, ttlSeconds = 3_600) =>
     mintToken({ keys: [key], subject: 'operator', scopes, ttlSeconds, clock })
   return {
-    ...{ url, key, clock, services, server, prober, metrics, stats, ledger, peers, sources, token },
+    ...{ url, key, clock, services, server, prober, metrics, keys, stats, ledger, peers, sources, token },
     lines: log.lines,
     call: async (method, path, init = {}) => {
       const headers: Record<string, string> = { Authorization: `Bearer ${await token()}` }
@@ -88,6 +94,7 @@ export async function startHarness(options: Partial<AdminServerOptions> = {}): P
     stop: async () => {
       prober.stop()
       await server.stop()
+      store.stop()
     },
   }
 }

@@ -23,20 +23,20 @@ async function startWith(
   port = 0,
 ): Promise<{ server: AdminServer; url: string; harness: Harness }> {
   node ??= await startHarness()
-  const { services, prober, metrics, clock } = node
+  const { services, prober, metrics, keys, clock } = node
   const { silentLogger: logger } = await import('../../../src/lib/logger.ts')
   const server = new AdminServer(
     { host: '127.0.0.1', port, keys: [node.key], trustProxy: false, version: '1' },
-    { services, prober, metrics, clock, logger, routes },
+    { services, prober, metrics, keys, clock, logger, routes },
   )
   servers.push(server)
   await server.start()
   return { server, url: `http://127.0.0.1:${server.address().port}`, harness: node }
 }
 
-function slow(work: () => Promise<void>, deadlineMs: number): ApiRoute {
+function slow(work: () => Promise<void>, deadlineMs: number, method: 'GET' | 'POST' = 'GET'): ApiRoute {
   return route({
-    method: 'GET',
+    method,
     path: '/api/slow',
     scope: 'admin:read',
     rateLimit: 'read',
@@ -70,6 +70,14 @@ describe('a handler that does not answer', () => {
     expect(reply.status).toBe(503)
     expect(await reply.json()).toMatchObject({ error: { code: 'SERVICE_UNAVAILABLE' } })
     expect((await fetch(`${url}/api/slow`)).status).toBe(401)
+  })
+
+  it('is told as unknown where it may have changed something', async () => {
+    const { url, harness } = await startWith([slow(() => new Promise(() => undefined), 50, 'POST')])
+    const headers = { Authorization: `Bearer ${await harness.token()}` }
+    const reply = await fetch(`${url}/api/slow`, { method: 'POST', headers })
+    expect(reply.status).toBe(504)
+    expect(await reply.json()).toMatchObject({ error: { code: 'OUTCOME_UNKNOWN' } })
   })
 })
 

@@ -105,6 +105,18 @@ describe('pay', () => {
     expect(node.requests).toHaveLength(4)
   })
 
+  it('does not call failed what the node itself does not know', async () => {
+    const node = await stubNode({
+      'GET /local-accounts': () => ok([ALICE]),
+      'POST /payments': () => refused(504, 'OUTCOME_UNKNOWN', 'begun before the restart'),
+    })
+    const { code, err } = await runOn(node, ['pay', 'bob', '1'])
+    expect(code).toBe(7)
+    expect(err).toBe(
+      'causeway: the node does not know the outcome: begun before the restart (OUTCOME_UNKNOWN)\n',
+    )
+  })
+
   it('goes on watching when single questions fail', async () => {
     let asked = 0
     const node = await stubNode({
