@@ -18,6 +18,11 @@ type Row = Record<string, string | number | null>
 /** Channels and deposits in the engine's store. Every call is one transaction, or part of the caller's. */
 export class ChannelBook {
   readonly #store: EngineStore
+  /** As they are in the file, oldest first: each round looks at all. */
+  readonly #records = new Map<string, ChannelRecord>()
+  /** Those written since they were read. */
+  readonly #changed = new Set<string>()
+  #isRead = false
 
   constructor(deps: { store: EngineStore }) {
     this.#store = deps.store
@@ -29,7 +34,8 @@ export class ChannelBook {
   }
 
   all(): ChannelRecord[] {
-    return this.#list('SELECT * FROM engine_channels ORDER BY rowid')
+    this.#readChanges()
+    return [...this.#records.values()]
   }
 
   ofAccount(accountId: string): ChannelRecord[] {
@@ -37,10 +43,14 @@ export class ChannelBook {
   }
 
   live(direction: 'in' | 'out', accountId?: string): ChannelRecord[] {
-    const live = "SELECT * FROM engine_channels WHERE state <> 'closed' AND direction = ?"
-    return accountId === undefined
-      ? this.#list(`${live} ORDER BY rowid`, direction)
-      : this.#list(`${live} AND account_id = ? ORDER BY rowid`, direction, accountId)
+    if (accountId === undefined) {
+      return this.all().filter((channel) => channel.state !== 'closed' && channel.direction === direction)
+    }
+    return this.#list(
+      "SELECT * FROM engine_channels WHERE state <> 'closed' AND direction = ? AND account_id = ? ORDER BY rowid",
+      direction,
+      accountId,
+    )
   }
 
   /** Writes the whole record, new or not. */
@@ -61,6 +71,7 @@ export class ChannelBook {
         ...[channel.closeAt ?? null, channel.unclaimedSinceMs ?? null, channel.claimPurpose ?? null],
         String(channel.held),
       )
+    this.#changed.add(channel.id)
   }
 
   /** Changes some fields of a channel as it is now. */
@@ -121,6 +132,22 @@ export class ChannelBook {
       )
       .get(accountId) as { at: number | null }
     return row.at ?? undefined
+  }
+
+  #readChanges(): void {
+    if (!this.#isRead) {
+      for (const channel of this.#list('SELECT * FROM engine_channels ORDER BY rowid')) {
+        this.#records.set(channel.id, channel)
+      }
+      this.#isRead = true
+    }
+    for (const id of this.#changed) {
+      const channel = this.find(id)
+      if (channel === undefined) this.#records.delete(id)
+      else this.#records.set(id, channel)
+    }
+    // What an open transaction has written may yet be undone.
+    if (!this.#store.database.isTransaction) this.#changed.clear()
   }
 
   #list(sql: string, ...values: string[]): ChannelRecord[] {

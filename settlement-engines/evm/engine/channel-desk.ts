@@ -13,6 +13,7 @@ export class ChannelDesk implements ChannelOperations {
   readonly #core: EngineCore
   readonly #payee: PayeeSide
   readonly #payer: PayerSide
+  readonly #views = new WeakMap<ChannelRecord, ChannelView>()
 
   constructor(core: EngineCore, deps: { payee: PayeeSide; payer: PayerSide }) {
     this.#core = core
@@ -21,7 +22,7 @@ export class ChannelDesk implements ChannelOperations {
   }
 
   views(): ChannelView[] {
-    return this.#core.channels.all().map(viewOf)
+    return this.#core.channels.all().map((channel) => this.#viewOf(channel))
   }
 
   async open(accountId: string, deposit: bigint): Promise<ChannelView> {
@@ -34,7 +35,7 @@ export class ChannelDesk implements ChannelOperations {
     const peer = await this.#payer.peerOf(account)
     // Other deposits may have begun while the peer was asked.
     this.#checkBudget(account, deposit)
-    return viewOf(this.#payer.open(account, peer, deposit))
+    return this.#viewOf(this.#payer.open(account, peer, deposit))
   }
 
   async topUp(channelId: string, amount: bigint): Promise<ChannelView> {
@@ -90,7 +91,16 @@ export class ChannelDesk implements ChannelOperations {
   }
 
   #view(channelId: string): ChannelView {
-    return viewOf(this.#core.channels.find(channelId)!)
+    return this.#viewOf(this.#core.channels.find(channelId)!)
+  }
+
+  /** Few channels change between two looks at all. */
+  #viewOf(channel: ChannelRecord): ChannelView {
+    const known = this.#views.get(channel)
+    if (known !== undefined) return known
+    const view = viewOf(channel)
+    this.#views.set(channel, view)
+    return view
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ChannelBook } from '../../../settlement-engines/evm/engine/channel-book.ts'
+import type { ChannelRecord } from '../../../settlement-engines/evm/engine/channel-record.ts'
 import { prepareEngineTables } from '../../../settlement-engines/evm/engine/engine-tables.ts'
 import { OrderBook } from '../../../settlement-engines/evm/engine/order-book.ts'
 import { totalOf } from '../../../settlement-engines/evm/engine/totals.ts'
@@ -34,15 +35,20 @@ describe('an order', () => {
 })
 
 describe('a channel in the books', () => {
-  it('is written when something about it is new, and not in every round', () => {
-    const channels = new ChannelBook({ store })
-    const id = `0x${'ab'.repeat(32)}` as const
+  const idOf = (byte: string) => `0x${byte.repeat(32)}` as const
+  const channel = (id: `0x${string}`): ChannelRecord => {
     const token = `0x${'00'.repeat(20)}` as const
     const terms = { payee: token, token, signer: token, settleDelay: 900, salt: id }
     const open = { id, accountId: 'peer', direction: 'in', state: 'open', token, scale: 18, terms } as const
     const amounts = { deposited: 10n, claimed: 0n, cumulative: 3n, acked: 0n, held: 3n }
     const none = { signature: undefined, closeAt: undefined, unclaimedSinceMs: 5, claimPurpose: undefined }
-    channels.save({ ...open, ...amounts, ...none })
+    return { ...open, ...amounts, ...none }
+  }
+
+  it('is written when something about it is new, and not in every round', () => {
+    const channels = new ChannelBook({ store })
+    const id = idOf('ab')
+    channels.save(channel(id))
     const writes = () => Number(store.database.prepare('SELECT total_changes() AS n').get()!.n)
     const before = writes()
     channels.update(id, { state: 'open', claimed: 0n, closeAt: undefined, unclaimedSinceMs: 5 })
@@ -50,5 +56,33 @@ describe('a channel in the books', () => {
     expect(channels.update(id, { claimed: 3n, unclaimedSinceMs: undefined })).toEqual(channels.find(id))
     expect(writes()).toBe(before + 1)
     expect(channels.find(id)).toMatchObject({ claimed: 3n, unclaimedSinceMs: undefined })
+  })
+  it('is read from the file once, and again when it was written', () => {
+    const first = new ChannelBook({ store })
+    first.save(channel(idOf('aa')))
+    const channels = new ChannelBook({ store })
+    const [before] = channels.all()
+    expect(channels.all()[0]).toBe(before)
+    channels.update(idOf('aa'), { claimed: 3n })
+    channels.save(channel(idOf('bb')))
+    expect(channels.all()).toEqual([channels.find(idOf('aa')), channels.find(idOf('bb'))])
+    expect(channels.live('in').map(({ claimed }) => claimed)).toEqual([3n, 0n])
+    channels.update(idOf('aa'), { state: 'closed' })
+    expect(channels.live('in').map(({ id }) => id)).toEqual([idOf('bb')])
+    expect(channels.live('out')).toEqual([])
+  })
+
+  it('shows what a transaction has written inside of it, and nothing of one that was undone', () => {
+    const channels = new ChannelBook({ store })
+    channels.save(channel(idOf('aa')))
+    const before = channels.all()
+    const work = () => {
+      channels.update(idOf('aa'), { claimed: 3n })
+      channels.save(channel(idOf('bb')))
+      expect(channels.all().map(({ claimed }) => claimed)).toEqual([3n, 0n])
+      throw new Error('undone')
+    }
+    expect(() => store.transaction(work)).toThrow('undone')
+    expect(channels.all()).toEqual(before)
   })
 })
