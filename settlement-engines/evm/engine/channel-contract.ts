@@ -1,4 +1,5 @@
 import {
+  decodeAbiParameters,
   decodeFunctionResult,
   encodeAbiParameters,
   encodeFunctionData,
@@ -208,15 +209,12 @@ export class ChannelContract {
       functionName: 'allowance',
       args: [owner, this.address],
     })
-    return await this.#chain.request('eth_call', [{ to: token, data }, 'latest'], (value) =>
-      decoded(() =>
-        decodeFunctionResult({
-          abi: erc20Abi,
-          functionName: 'allowance',
-          data: toBytes(value, 'allowance'),
-        }),
-      ),
-    )
+    return await this.#amountOf(token, data)
+  }
+
+  async tokenBalance(token: Hex, owner: Hex): Promise<bigint> {
+    const data = encodeFunctionData({ abi: erc20Abi, functionName: 'balanceOf', args: [owner] })
+    return await this.#amountOf(token, data)
   }
 
   /** Scale of a token: 18 for the native coin. @throws ChainError when it does not tell */
@@ -246,6 +244,13 @@ export class ChannelContract {
       all.push(...(await this.#chain.together(part, (values) => values.map(toChannelOnChain))))
     }
     return all
+  }
+
+  /** The answer of a token to a question for one number. */
+  async #amountOf(token: Hex, data: Hex): Promise<bigint> {
+    return await this.#chain.request('eth_call', [{ to: token, data }, 'latest'], (value) =>
+      decoded(() => decodeAbiParameters([{ type: 'uint256' }], toBytes(value, 'an amount'))[0]),
+    )
   }
 
   #call(data: Hex, value = 0n): Call {

@@ -4,6 +4,7 @@ import type { DepositRecord } from './channel-book.ts'
 import type { Call, DepositSignature } from './channel-contract.ts'
 import type { ChannelRecord } from './channel-record.ts'
 import type { EngineCore } from './engine-core.ts'
+import { sumOf } from './sum-of.ts'
 import type { TokenProbe } from './token-abilities.ts'
 import { signAuthorization, signPermit } from './token-signatures.ts'
 
@@ -11,9 +12,12 @@ import { signAuthorization, signPermit } from './token-signatures.ts'
 const SIGNED_S = 86_400
 const MS_PER_S = 1000
 
+/** Deposits of one token by authorization that are under way at a time: as many as the sender has open. */
+const AUTHORIZED_MAX = 16
+
 /**
- * Money on its way into channels. A token's deposits go one after the other: in one transaction where the token takes
- * signatures, else after an allowance of exactly the amount. No allowance stands when it is done.
+ * Money on its way into channels: by signature in one transaction where the token takes that, else after an allowance of
+ * exactly the amount, one at a time. No allowance stands when it is done.
  */
 export class Deposits {
   readonly #core: EngineCore
@@ -40,30 +44,60 @@ export class Deposits {
     this.#core.checkpoint('deposit-stored')
   }
 
-  isUnderWay(channelId: Hex): boolean {
-    return this.#core.channels
-      .depositsOf(channelId)
-      .some(({ state }) => state !== 'done' && state !== 'failed')
+  underWay(channelId: Hex): DepositRecord[] {
+    const deposits = this.#core.channels.depositsOf(channelId)
+    return deposits.filter(({ state }) => state !== 'done' && state !== 'failed')
   }
 
-  /** Carries deposits of tokens on: by signature, or allowance first. @throws ChainError */
+  isUnderWay(channelId: Hex): boolean {
+    return this.underWay(channelId).length > 0
+  }
+
+  /** Carries deposits of tokens on. @throws ChainError */
   async advance(): Promise<void> {
-    const { channels, contract, funding } = this.#core
-    const seen = new Set<Hex>()
-    for (const deposit of channels.unfinishedDeposits()) {
-      const { amount, state, token } = deposit
-      if (token === zeroAddress || seen.has(token)) continue
-      seen.add(token)
-      if (state === 'sent') {
-        this.#giveUpLate(deposit)
-        continue
+    const unfinished = this.#core.channels.unfinishedDeposits().filter(({ token }) => token !== zeroAddress)
+    for (const [token, deposits] of Map.groupBy(unfinished, (deposit) => deposit.token)) {
+      for (const deposit of deposits) if (deposit.state === 'sent') this.#giveUpLate(deposit)
+      const isAlone = this.#core.abilities.get(token)?.kind !== 'authorization'
+      const alone = isAlone ? deposits[0] : await this.#sendAuthorized(token, deposits)
+      if (alone !== undefined) await this.#advanceAlone(alone)
+    }
+  }
+
+  /**
+   * Deposits by authorization need no allowance: many are under way at a time.
+   * @returns the one that goes by allowance, if any does
+   */
+  async #sendAuthorized(token: Hex, deposits: readonly DepositRecord[]): Promise<DepositRecord | undefined> {
+    const { contract, funding, sender } = this.#core
+    const underWay = deposits.filter(({ state }) => state !== 'waiting')
+    let refused: DepositRecord | undefined
+    for (const deposit of deposits.filter(({ state }) => state === 'waiting')) {
+      if (underWay.length >= AUTHORIZED_MAX) break
+      if (underWay.length > 0) {
+        // What is in a block already is taken off twice: it waits for their end rather than fail.
+        const balance = await contract.tokenBalance(token, funding.address)
+        if (sumOf([...underWay, deposit]) > balance) break
       }
-      // One that is found before it was asked for is that of the last deposit, told by a node that lags.
-      if (state === 'approving' && (await contract.allowance(token, funding.address)) >= amount) {
-        this.#send(deposit)
-      } else if (state === 'waiting' && !(await this.#sendSigned(deposit))) {
-        await this.#approve(deposit)
+      if (!(await this.#sendSigned(deposit))) {
+        refused = deposit
+        break
       }
+      underWay.push(deposit)
+    }
+    return underWay.find(({ id }) => sender.purpose(`approve:${id}`) !== undefined) ?? refused
+  }
+
+  /** By permit or allowance: one at a time. */
+  async #advanceAlone(deposit: DepositRecord): Promise<void> {
+    const { abilities, contract, funding } = this.#core
+    const { amount, state, token } = deposit
+    // One that is found before it was asked for is that of the last deposit, told by a node that lags.
+    if (state === 'approving' && (await contract.allowance(token, funding.address)) >= amount) {
+      this.#send(deposit)
+    } else if (state === 'waiting') {
+      const isSent = abilities.get(token)?.kind === 'permit' && (await this.#sendSigned(deposit))
+      if (!isSent) await this.#approve(deposit)
     }
   }
 
@@ -99,8 +133,7 @@ export class Deposits {
       if (succeeded) channels.update(channelId, { state: 'open', deposited: amount })
     } else if (succeeded && channel.state !== 'closed') {
       // Not added to what is known: a look at the chain may have seen it already.
-      const done = channels.depositsOf(channelId).filter(({ state }) => state === 'done')
-      const sum = done.reduce((total, one) => total + one.amount, 0n)
+      const sum = sumOf(channels.depositsOf(channelId).filter(({ state }) => state === 'done'))
       if (sum > channel.deposited) channels.update(channelId, { deposited: sum })
     }
   }

@@ -6,6 +6,7 @@ import type { AccountRecord } from './account-book.ts'
 import type { EngineCore } from './engine-core.ts'
 import { max, min } from './min-max.ts'
 import { FORGOTTEN, type OrderRecord } from './order-book.ts'
+import { sumOf } from './sum-of.ts'
 import { setTotal, totalOf } from './totals.ts'
 
 /** A look into the node's own books; the account's next round asks again. */
@@ -102,7 +103,7 @@ export class OrderSync {
       return
     }
     for (const order of unknown) this.#adopt(order)
-    const open = orders.open(id).reduce((sum, { amount }) => sum + amount, 0n)
+    const open = sumOf(orders.open(id))
     if (surplus > open) alarm('surplus', { accountId: id, surplus: surplus - open })
   }
 

@@ -14,6 +14,7 @@ import { max, min } from './min-max.ts'
 import type { OrderRecord } from './order-book.ts'
 import type { PayerRecovery } from './payer-recovery.ts'
 import { cancelTries, retryPurpose } from './retry-purpose.ts'
+import { sumOf } from './sum-of.ts'
 import { addToTotal, totalOf } from './totals.ts'
 import { signVoucher } from './voucher.ts'
 
@@ -97,16 +98,18 @@ export class PayerSide {
 
   /** Unspent money of all channels of the asset, deposits under way included, counts against the budget. */
   budgetLeft(account: AccountRecord): bigint {
-    const idle = this.#core.channels
-      .live('out')
-      .filter(({ token }) => token === account.token)
-      .reduce((sum, channel) => sum + this.#idleIn(channel), 0n)
-    return max(this.#asset(account).totalBudget - idle, 0n)
+    const { channels } = this.#core
+    const own = channels.live('out').filter(({ token }) => token === account.token)
+    const ids = new Set(own.map(({ id }) => id))
+    const idle = own.reduce((sum, channel) => sum + unspent(channel), 0n)
+    const onTheWay = sumOf(channels.unfinishedDeposits().filter(({ channelId }) => ids.has(channelId)))
+    return max(this.#asset(account).totalBudget - idle - onTheWay, 0n)
   }
 
   /** What may be put into the channel on top. */
   roomIn(account: AccountRecord, channel: ChannelRecord): bigint {
-    return max(this.#asset(account).maxDepositPerChannel - this.#idleIn(channel), 0n)
+    const onTheWay = sumOf(this.#deposits.underWay(channel.id))
+    return max(this.#asset(account).maxDepositPerChannel - unspent(channel) - onTheWay, 0n)
   }
 
   /** By an operator; within the budget like any other. */
@@ -155,14 +158,6 @@ export class PayerSide {
     if (outcome.kind === 'succeeded' || channel?.state !== 'closing') return
     this.#unclosed.set(channelId, outcome.kind)
     this.#core.channels.update(channelId, { state: 'open' })
-  }
-
-  /** Unspent, and on its way. */
-  #idleIn({ cumulative, deposited, id }: ChannelRecord): bigint {
-    return this.#core.channels
-      .depositsOf(id)
-      .filter(({ state }) => state !== 'done' && state !== 'failed')
-      .reduce((sum, { amount }) => sum + amount, max(deposited - cumulative, 0n))
   }
 
   #refuseTooLarge(account: AccountRecord): void {
@@ -258,7 +253,7 @@ export class PayerSide {
     if (failedMs !== undefined && clock.now() - failedMs < DEPOSIT_PAUSE_MS) return
     const { deposit: target, maxDepositPerChannel } = this.#asset(account)
     const queued = this.#queued(account)
-    const waiting = queued.reduce((sum, { amount }) => sum + amount, 0n)
+    const waiting = sumOf(queued)
     const channel = this.#usable(account)
     const free = channel === undefined ? 0n : channel.deposited - channel.cumulative
     const isLow = channel !== undefined && free < target / LOW_WATER_DIVISOR
@@ -358,6 +353,10 @@ export class PayerSide {
     }
     return { terms, isDelayAccepted: (peer.minDelay ?? 0) <= settleDelay }
   }
+}
+
+function unspent({ cumulative, deposited }: ChannelRecord): bigint {
+  return max(deposited - cumulative, 0n)
 }
 
 function delayProblem(accountId: string): string {

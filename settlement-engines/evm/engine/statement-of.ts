@@ -2,6 +2,7 @@ import type { EngineStatement } from '../../../src/settlement/engine.ts'
 import type { ChannelRecord } from './channel-record.ts'
 import type { EngineCore } from './engine-core.ts'
 import { max } from './min-max.ts'
+import { sumOf } from './sum-of.ts'
 import { totalOf } from './totals.ts'
 
 /** What the books say of an account, and where they differ from what they should say. */
@@ -10,7 +11,7 @@ export function statementOf(
   accountId: string,
 ): EngineStatement {
   const scale = accounts.find(accountId)?.scale ?? 0
-  const open = orders.open(accountId).reduce((sum, { amount }) => sum + amount, 0n)
+  const open = sumOf(orders.open(accountId))
   const surplus = totalOf(store, 'surplus', accountId)
   const differences = channels
     .ofAccount(accountId)

@@ -60,6 +60,10 @@ async function sentSince(nonce: number): Promise<string[]> {
   return names
 }
 
+function openChannels() {
+  return pair!.payer.engine.channels().filter(({ state }) => state === 'open')
+}
+
 async function settled(id: string, amount: bigint): Promise<void> {
   await pair!.payer.settle(id, amount)
   await pair!.until(`${id} settled`, () => pair!.payer.ends.get(id) === 'settled')
@@ -86,6 +90,42 @@ describe('deposits by signature', () => {
     },
     60_000,
   )
+
+  it('by authorization are under way together, as far as the money goes', async () => {
+    const token = await chain.deployToken('AuthorizationToken', ['Authorized', 'AUT', 6])
+    pair = await start(token)
+    const { address, alarms, engine } = pair.payer
+    await chain.mint(address, 2_500n, token)
+    await chain.anvil.drain()
+    const before = await chain.anvil.transactionCount(address)
+    await chain.anvil.setAutomine(false)
+    try {
+      for (let count = 0; count < 4; count++) await engine.operations.open('peer', 1_000n)
+      for (let round = 0; round < 4; round++) await engine.tick()
+      expect(await chain.anvil.transactionCount(address, 'pending')).toBe(before + 2)
+    } finally {
+      await chain.anvil.setAutomine(true)
+      await chain.anvil.mine(1)
+    }
+    await pair.until('two are open', () => openChannels().length === 2)
+    await chain.mint(address, 1_500n, token)
+    await pair.until('all are open', () => openChannels().length === 4)
+    expect(await sentSince(before)).not.toContain('fund')
+    expect(await chain.tokenBalance(address, token)).toBe(0n)
+    expect(openChannels().map(({ deposit }) => deposit)).toEqual([1_000n, 1_000n, 1_000n, 1_000n])
+    expect(alarms).not.toContain('deposit-failed')
+  }, 60_000)
+
+  it('by allowance go one after the other', async () => {
+    const token = await chain.deployToken('HookToken')
+    pair = await start(token)
+    await chain.mint(pair.payer.address, 3_000n, token)
+    const before = await chain.anvil.transactionCount(pair.payer.address)
+    for (let count = 0; count < 3; count++) await pair.payer.engine.operations.open('peer', 1_000n)
+    await pair.until('all are open', () => openChannels().length === 3)
+    const one = ['0x095ea7b3', 'open']
+    expect(await sentSince(before)).toEqual([...one, ...one, ...one])
+  }, 60_000)
 
   it('go by allowance when the token does not take the signature after all', async () => {
     const token = await chain.deployToken('AuthorizationToken', ['Authorized', 'AUT', 6])
