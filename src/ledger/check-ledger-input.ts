@@ -3,7 +3,7 @@ import type { HistoryQuery, LedgerAccountSpec, SettlementEntry } from './ledger.
 const SETTLEMENT_ID_LENGTH_MAX = 128
 const HISTORY_LIMIT_MAX = 1000
 /** Balances are kept exact far beyond this; a larger limit or settlement is a mistake. 38 decimal digits. */
-const VALUE_MAX = 10n ** 38n
+export const VALUE_MAX = 10n ** 38n
 
 /** @throws RangeError naming the field, when the account cannot be opened as asked */
 export function checkAccountSpec(spec: LedgerAccountSpec): void {

@@ -29,8 +29,18 @@ export interface LedgerStore {
   post(batch: PacketBatch): Promise<void>
   /** False when the id was booked before with the same fields. */
   settleIn(id: string, index: number, engine: string, amount: bigint): Promise<boolean>
-  /** Rejects with `LedgerFaultError` when the id was used with other fields. */
-  holdSettlement(id: string, index: number, engine: string, amount: bigint): Promise<void>
+  /**
+   * Rejects with `LedgerFaultError` when the id was used with other fields.
+   * @param isNewTaken false: the account has no room for the amount. Only what is held, or was, is found again then;
+   * anything else is refused with `LedgerFaultError`, and nothing is held
+   */
+  holdSettlement(
+    id: string,
+    index: number,
+    engine: string,
+    amount: bigint,
+    isNewTaken: boolean,
+  ): Promise<void>
   /** Resolves with the account and amount it moved; posting twice is harmless. */
   postSettlement(id: string): Promise<SettlementOutcome>
   voidSettlement(id: string): Promise<SettlementOutcome>

@@ -51,7 +51,10 @@ export interface Ledger {
 
   /** Money received from a peer outside ILP: Dr SETTLEMENT(engine), Cr clearing. False when `id` was booked before. */
   settleIn(settlement: SettlementEntry): Promise<boolean>
-  /** Holds the amount of an outgoing settlement. Idempotent by id; rejects when the id was used with other fields. */
+  /**
+   * Holds the amount of an outgoing settlement. Idempotent by id. Rejects when the id was used with other fields, or when
+   * the account has no room for the amount: balance and credit limit less packets in flight and what is held already.
+   */
   holdSettlement(settlement: SettlementEntry): Promise<void>
   /** The engine reports done: post the held amount. Idempotent. */
   postSettlement(id: string): Promise<void>

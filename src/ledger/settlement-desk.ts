@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { toAmount } from '../ilp/amount.ts'
 import type { AccountRegistry } from './account-registry.ts'
 import type { BatchWriter } from './batch-writer.ts'
 import type { ExclusiveAccount } from './exclusive-account.ts'
@@ -54,12 +55,17 @@ export class SettlementDesk {
 
   async hold({ id, account, engine, amount }: SettlementEntry): Promise<void> {
     const own = this.#own(account.index)
+    // What was credited just now is room too.
+    if (this.#behind.has(own)) await this.#catchUp(own)
     const known = this.#holds.has(id)
-    if (!known) this.#count(id, own, amount)
+    // What the peer is spending cannot be paid out too. One that is booked already stands in the balance.
+    const isNewTaken = known || own.canSpend(toAmount(amount))
+    const isCounted = !known && isNewTaken
+    if (isCounted) this.#count(id, own, amount)
     try {
-      await this.#call(own, this.#deps.store.holdSettlement(id, own.index, engine, amount))
+      await this.#call(own, this.#deps.store.holdSettlement(id, own.index, engine, amount, isNewTaken))
     } catch (error) {
-      if (!known && !(error instanceof LedgerUnavailableError)) this.#drop(id)
+      if (isCounted && !(error instanceof LedgerUnavailableError)) this.#drop(id)
       throw error
     }
     this.#confirm(id)
@@ -71,7 +77,14 @@ export class SettlementDesk {
     const { store, accounts } = this.#deps
     const account = this.#holds.get(id)?.account
     const call = how === 'post' ? store.postSettlement(id) : store.voidSettlement(id)
-    const { index } = await this.#call(account, call)
+    const { index } = await this.#call(account, call).catch(async (error: unknown) => {
+      // The store has answered: a hold that it does not know is not to come any more.
+      if (account !== undefined && !(error instanceof LedgerUnavailableError)) {
+        this.#confirm(id)
+        await this.#catchUp(account)
+      }
+      throw error
+    })
     this.#confirm(id)
     const own = accounts.at(index)
     if (own !== undefined) await this.#catchUp(own)

@@ -25,6 +25,8 @@ const ENGINE_BACK_OFF = { firstMs: 1_000, maxMs: 3_600_000 }
 const BOOKS_BACK_OFF = { firstMs: 500, maxMs: 60_000 }
 /** What was refused for good is not asked for again at once. */
 const REFUSAL_BACK_OFF = { firstMs: 60_000, maxMs: 3_600_000 }
+/** Packets of the peer take part of what it is owed: most are answered within this. */
+const SPENDING_RECHECK_MS = 1_000
 
 export interface AccountSettlerDeps {
   journal: SettlementJournal
@@ -321,12 +323,22 @@ export class AccountSettler {
     const least = this.#intervalPassed ? terms.settleTo + 1n : terms.threshold
     // The balance in memory is a hint; the books decide.
     const hint = BigInt(account.balance) - this.#openAmount()
-    const owed = hint < least ? hint : await this.#owed(account)
-    if (this.#stopped) return false
+    const owed = hint - BigInt(account.reserved) < least ? hint : await this.#owed(account)
+    // Paused or changed while the books were asked: it is looked at anew.
+    if (this.#stopped || this.#terms !== terms || this.#isPaused()) return false
+    // What the peer is spending now is owed again if it comes back: nothing tells when it does.
+    const free = owed - BigInt(account.reserved)
+    if (owed >= least && free < least) {
+      this.#recheckAtMs = this.#deps.clock.now() + SPENDING_RECHECK_MS
+      return false
+    }
     this.#intervalPassed = false
-    if (owed < least) return false
-    const cause = owed >= terms.threshold ? 'threshold' : 'interval'
-    return this.#plan(account, terms, owed - terms.settleTo, cause).length > 0
+    if (free < least) return false
+    const cause = free >= terms.threshold ? 'threshold' : 'interval'
+    const isPlanned = this.#plan(account, terms, free - terms.settleTo, cause).length > 0
+    // At once, before the peer spends more of it: what the ledger refuses to hold is not asked for again soon.
+    if (isPlanned) await this.#attempt(this.#booksBackOff, () => this.#each('planned', (o) => this.#hold(o)))
+    return isPlanned
   }
 
   async #planNow(amount: bigint | undefined): Promise<OutgoingSettlement[]> {
@@ -347,9 +359,15 @@ export class AccountSettler {
       )
     }
     const owed = await this.#owed(account)
-    const wanted = amount ?? owed - terms.settleTo
-    if (wanted <= 0n) throw new SettlementRefusal('conflict', `nothing to settle: ${owed} is owed`)
-    if (wanted > owed) throw new SettlementRefusal('conflict', `only ${owed} is owed, not ${wanted}`)
+    if (this.#terms !== terms || this.#isPaused()) {
+      throw new SettlementRefusal('conflict', `${name} was paused or changed meanwhile: ask again`)
+    }
+    const spending = BigInt(account.reserved)
+    const free = owed - spending
+    const wanted = amount ?? free - terms.settleTo
+    const told = spending === 0n ? '' : ` (${owed} less ${spending} that the peer is spending now)`
+    if (wanted <= 0n) throw new SettlementRefusal('conflict', `nothing to settle: ${free} is owed${told}`)
+    if (wanted > free) throw new SettlementRefusal('conflict', `only ${free} is owed${told}, not ${wanted}`)
     const planned = this.#plan(account, terms, wanted, 'operator')
     if (planned.length === 0) {
       throw new SettlementRefusal(

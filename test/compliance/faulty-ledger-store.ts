@@ -71,8 +71,8 @@ export class FaultyLedgerStore implements LedgerStore, BackendFaults {
     return this.#through(() => this.#store.settleIn(id, index, engine, amount))
   }
 
-  holdSettlement(id: string, index: number, engine: string, amount: bigint): Promise<void> {
-    return this.#through(() => this.#store.holdSettlement(id, index, engine, amount))
+  holdSettlement(...entry: Parameters<LedgerStore['holdSettlement']>): Promise<void> {
+    return this.#through(() => this.#store.holdSettlement(...entry))
   }
 
   postSettlement(id: string): Promise<SettlementOutcome> {

@@ -136,6 +136,23 @@ export function faultCases(test: LedgerTest): void {
     await test.driver.pay(alice, bob, 100, 100)
   })
 
+  disturbed(
+    'gives back a hold that never arrived once it is voided',
+    'unreachable',
+    async (disturb, heal) => {
+      const alice = await test.account('alice', { creditLimit: 100n })
+      const bob = await test.account('bob')
+      const entry = { id: 'out-1', account: alice, engine: 'evm', amount: 60n }
+      await disturb()
+      await expect(test.ledger.holdSettlement(entry)).rejects.toThrow()
+      await heal()
+      await untilAvailable()
+      expect((await test.driver.reserve(alice, bob, 41, 41)).outcome).toBe(ReserveOutcome.creditExceeded)
+      await expect(test.ledger.voidSettlement('out-1')).rejects.toThrow(/out-1/)
+      await test.driver.pay(alice, bob, 100, 100)
+    },
+  )
+
   disturbed('leaves no trace of a settlement that never arrived', 'unreachable', async (disturb, heal) => {
     const alice = await test.account('alice', { creditLimit: 100n })
     const bob = await test.account('bob')

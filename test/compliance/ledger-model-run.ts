@@ -158,7 +158,7 @@ export class LedgerModelRun {
   async #hold(): Promise<void> {
     const account = this.#account()
     const room = account.balance - account.reserved - account.held + account.creditLimit
-    if (room < 1n) return
+    if (room < 1n || this.#random.below(4) === 0) return await this.#holdTooMuch(account, room)
     const amount = room > 1_000n ? 1n + BigInt(this.#random.below(1_000)) : 1n
     const id = `out:${account.id}:${amount}:${this.#counter++}`
     this.#note(`hold ${id}`)
@@ -166,6 +166,13 @@ export class LedgerModelRun {
     const entry = { id, account: this.#accounts.get(account.id)!, engine: 'evm', amount }
     await this.#test.ledger.holdSettlement(entry)
     if (this.#random.below(3) === 0) await this.#test.ledger.holdSettlement(entry)
+  }
+
+  async #holdTooMuch({ id }: ModelAccount, room: bigint): Promise<void> {
+    const amount = 1n + (room > 0n ? room : 0n) + BigInt(this.#random.below(100))
+    const entry = { id: `over:${this.#counter++}`, account: this.#accounts.get(id)!, engine: 'evm', amount }
+    this.#note(`hold too much ${id} ${amount}`)
+    await expect(this.#test.ledger.holdSettlement(entry)).rejects.toThrow(/nothing is held/)
   }
 
   async #resolve(): Promise<void> {

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { type LedgerAccount, ReserveOutcome } from '../../src/ledger/ledger.ts'
 import { outsideSums } from '../../src/settlement/outside-history.ts'
 import type { LedgerTest } from './ledger-harness.ts'
+import { waitFor } from './wait-for.ts'
 
 /** Money that moves outside ILP. */
 export function settlementCases(test: LedgerTest): void {
@@ -51,6 +52,24 @@ export function settlementCases(test: LedgerTest): void {
     const balance = await test.ledger.balance(bob)
     expect(balance.balance).toBe(80n)
     expect(balance.debitsPending).toBe(80n)
+  })
+
+  it('does not hold what is being spent, and takes the same settlement once there is room', async () => {
+    const { alice, bob } = await owed()
+    const entry = { id: 'out-1', account: bob, engine: 'evm', amount: 80n }
+    const slot = await test.driver.mustReserve(bob, alice, 21, 21)
+    await expect(test.ledger.holdSettlement(entry)).rejects.toThrow(/nothing is held/)
+    expect(test.ledger.available).toBe(true)
+    expect((await test.ledger.balance(bob)).debitsPending).toBeLessThan(80n)
+    test.driver.release(slot)
+    await waitFor('the release', () => bob.reserved === 0)
+    await test.ledger.holdSettlement(entry)
+    // It stands in the balance already: repeated, it needs no room.
+    await test.ledger.holdSettlement(entry)
+    expect((await test.ledger.balance(bob)).debitsPending).toBe(80n)
+    await expect(test.ledger.holdSettlement({ ...entry, id: 'out-2', amount: 21n })).rejects.toThrow(/out-2/)
+    await test.ledger.setCreditLimit(bob, 1n)
+    await test.ledger.holdSettlement({ ...entry, id: 'out-3', amount: 21n })
   })
 
   it('tells the same of one account as of all, with a credit line and an amount held', async () => {
@@ -166,6 +185,24 @@ export function settlementCases(test: LedgerTest): void {
     expect(again.balance).toBe(25)
     await test.driver.pay(again, alice, 25, 25)
   })
+
+  it.each(['post', 'void'] as const)(
+    'carries out a %s of an account that nobody has opened since',
+    async (how) => {
+      const { bob } = await owed()
+      await test.ledger.holdSettlement({ id: 'out-1', account: bob, engine: 'evm', amount: 80n })
+      await test.ledger.stop()
+      await test.reopen()
+      const resolve = () =>
+        how === 'post' ? test.ledger.postSettlement('out-1') : test.ledger.voidSettlement('out-1')
+      await resolve()
+      await resolve()
+      expect(test.ledger.available).toBe(true)
+      const again = await test.account('bob', { creditLimit: 0n })
+      expect(again.balance).toBe(how === 'post' ? 20 : 100)
+      expect((await test.ledger.balance(again)).debitsPending).toBe(0n)
+    },
+  )
 
   it('settles amounts beyond 2^64 exactly', async () => {
     const alice = await test.account('alice')

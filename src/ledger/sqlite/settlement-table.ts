@@ -11,6 +11,8 @@ export interface SettlementRequest {
   engine: string
   amount: bigint
   timestampMs: number
+  /** False: the account has no room for it; what is booked already is found all the same. Default true. */
+  isNewTaken?: boolean
 }
 
 interface Row {
@@ -77,6 +79,11 @@ export class SettlementTable {
       if (same) return false
       throw new LedgerFaultError(
         `settlement id ${id} was used before for another settlement: nothing was changed`,
+      )
+    }
+    if (request.isNewTaken === false) {
+      throw new LedgerFaultError(
+        `settlement ${id} of ${amount} is more than ${account.name} has (balance and credit less packets in flight); nothing is held`,
       )
     }
     const outside = this.#posting.settlementAccount(engine, account.id).id

@@ -16,7 +16,7 @@ import {
   recordsLength,
 } from './packet-netting.ts'
 import { Posting } from './posting.ts'
-import { SettlementTable } from './settlement-table.ts'
+import { type SettlementRequest, SettlementTable } from './settlement-table.ts'
 import { BrokenBooksError, toLedgerError } from './sqlite-error.ts'
 import { migrate } from './sqlite-schema.ts'
 import { TransferTable } from './transfer-table.ts'
@@ -197,10 +197,7 @@ export class SqliteBooks {
     this.#postAnd(() => this.#creditLine.setLimit(this.#row(index), limit, timestampMs))
   }
 
-  settle(
-    direction: 'in' | 'out',
-    entry: { id: string; index: number; engine: string; amount: bigint; timestampMs: number },
-  ): boolean {
+  settle(direction: 'in' | 'out', entry: Omit<SettlementRequest, 'account'> & { index: number }): boolean {
     const request = { ...entry, account: this.#row(entry.index) }
     return this.#postAnd(() =>
       direction === 'in' ? this.#settlements.receive(request) : this.#settlements.hold(request),

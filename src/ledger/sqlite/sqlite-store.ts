@@ -144,8 +144,15 @@ export class SqliteStore implements LedgerStore {
     return this.#ask('settleIn', { id, index, engine, amount, timestampMs: this.#deps.clock.now() })
   }
 
-  async holdSettlement(id: string, index: number, engine: string, amount: bigint): Promise<void> {
-    await this.#ask('holdSettlement', { id, index, engine, amount, timestampMs: this.#deps.clock.now() })
+  async holdSettlement(
+    id: string,
+    index: number,
+    engine: string,
+    amount: bigint,
+    isNewTaken: boolean,
+  ): Promise<void> {
+    const timestampMs = this.#deps.clock.now()
+    await this.#ask('holdSettlement', { id, index, engine, amount, timestampMs, isNewTaken })
   }
 
   postSettlement(id: string): Promise<SettlementOutcome> {

@@ -15,7 +15,7 @@ export interface WorkerCalls {
   }
   setCreditLimit: { argument: { index: number; limit: bigint; timestampMs: number }; answer: unknown }
   settleIn: { argument: SettlementArgument; answer: boolean }
-  holdSettlement: { argument: SettlementArgument; answer: boolean }
+  holdSettlement: { argument: SettlementArgument & { isNewTaken: boolean }; answer: boolean }
   postSettlement: { argument: string; answer: SettlementOutcome }
   voidSettlement: { argument: string; answer: SettlementOutcome }
   balances: { argument: undefined; answer: AccountBalance[] }

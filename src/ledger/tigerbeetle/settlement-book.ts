@@ -14,6 +14,16 @@ const HOLD_ATTEMPTS_MAX = 32
 
 const Status = CreateTransferStatus
 
+/** Money to be held for a peer. */
+export interface HoldRequest {
+  id: string
+  account: BookAccount
+  engine: string
+  amount: bigint
+  /** False: the account has no room for it; what is held already is found all the same. */
+  isNewTaken: boolean
+}
+
 /** Settlements in the cluster: one transfer in, a pending one and its resolution out. Ids follow from the caller's. */
 export class SettlementBook {
   readonly #connection: TigerBeetleConnection
@@ -48,7 +58,8 @@ export class SettlementBook {
    * @throws LedgerFaultError when the id was used with other fields, or the account has no room for the amount now:
    * then nothing is held, and the same call may be made again later
    */
-  async hold(id: string, account: BookAccount, engine: string, amount: bigint): Promise<void> {
+  async hold({ account, amount, engine, id, isNewTaken }: HoldRequest): Promise<void> {
+    if (!isNewTaken && (await this.#lookUpHold(id)) === undefined) throw tooMuch(id, account, amount)
     const settlement = await this.#accounts.settlementAccount(account.asset, engine)
     for (let attempt = 0; attempt < HOLD_ATTEMPTS_MAX; attempt++) {
       const key = this.#holdKey(id, attempt)
@@ -63,11 +74,7 @@ export class SettlementBook {
         flags: PENDING,
       })
       if (status === Status.created || status === Status.exists) return
-      if (status === Status.exceeds_credits) {
-        throw new LedgerFaultError(
-          `settlement ${id} of ${amount} is more than ${account.id} has (balance and credit less packets in flight); nothing is held`,
-        )
-      }
+      if (status === Status.exceeds_credits) throw tooMuch(id, account, amount)
       if (status !== Status.id_already_failed) throw contradiction('settlement', id, status)
     }
     throw new LedgerFaultError(`settlement ${id} was refused ${HOLD_ATTEMPTS_MAX} times: use a new id`)
@@ -76,9 +83,6 @@ export class SettlementBook {
   /** Posts or voids what is held. */
   async resolve(id: string, how: 'post' | 'void'): Promise<SettlementOutcome> {
     const held = await this.#findHold(id)
-    const account = this.#accounts.byClearing(held.debit_account_id)
-    if (account === undefined)
-      throw new LedgerFaultError(`settlement ${id} is of an account that is not open`)
     const status = await this.#write({
       id: resolutionId(held.id, how),
       pending_id: held.id,
@@ -86,13 +90,20 @@ export class SettlementBook {
       flags: how === 'post' ? POST_PENDING : VOID_PENDING,
     })
     if (status !== Status.created && status !== Status.exists) throw contradiction('settlement', id, status)
-    return { index: account.index, amount: held.amount, changed: status === Status.created }
+    const index = this.#accounts.byClearing(held.debit_account_id)?.index ?? -1
+    return { index, amount: held.amount, changed: status === Status.created }
   }
 
   async #findHold(id: string): Promise<Transfer> {
+    const held = await this.#lookUpHold(id)
+    if (held === undefined) throw new LedgerFaultError(`settlement ${id} was never held`)
+    return held
+  }
+
+  async #lookUpHold(id: string): Promise<Transfer | undefined> {
     const keys = Array.from({ length: HOLD_ATTEMPTS_MAX }, (_, attempt) => this.#holdKey(id, attempt))
     const [held] = await this.#connection.lookupTransfers(keys.map((key) => key.id))
-    if (held === undefined) throw new LedgerFaultError(`settlement ${id} was never held`)
+    if (held === undefined) return undefined
     const key = keys.find((candidate) => candidate.id === held.id)
     if (held.user_data_128 !== key?.check)
       throw new LedgerFaultError(`settlement ${id} meets an id of another`)
@@ -108,6 +119,12 @@ export class SettlementBook {
     assert(result !== undefined, 'one answer per transfer')
     return result.status
   }
+}
+
+function tooMuch(id: string, account: BookAccount, amount: bigint): LedgerFaultError {
+  return new LedgerFaultError(
+    `settlement ${id} of ${amount} is more than ${account.id} has (balance and credit less packets in flight); nothing is held`,
+  )
 }
 
 function contradiction(what: string, id: string, status: CreateTransferStatus): LedgerFaultError {

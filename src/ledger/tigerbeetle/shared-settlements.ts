@@ -41,7 +41,9 @@ export class SharedSettlements {
     }
     const own = this.#accounts.own(account)
     try {
-      await this.#book.hold(id, own.book, engine, amount)
+      // Where the cluster would let pass what must not; one whose outcome is unknown counts against itself.
+      const isNewTaken = this.#unknown.has(id) || own.canSpend(toAmount(amount))
+      await this.#book.hold({ id, account: own.book, engine, amount, isNewTaken })
       this.#answered(id)
     } catch (error) {
       if (error instanceof LedgerUnavailableError) this.#count(id, own, amount)
@@ -52,9 +54,14 @@ export class SharedSettlements {
   }
 
   async resolve(id: string, how: 'post' | 'void'): Promise<void> {
-    const { index } = await this.#book.resolve(id, how)
+    const { index } = await this.#book.resolve(id, how).catch((error: unknown) => {
+      // The cluster has answered: a hold that it does not know is not to come any more.
+      if (!(error instanceof LedgerUnavailableError)) this.#answered(id)
+      throw error
+    })
     this.#answered(id)
-    await this.#refresh(this.#accounts.at(index))
+    // A peer that was taken out: nobody spends from its account here.
+    if (index >= 0) await this.#refresh(this.#accounts.at(index))
   }
 
   #count(id: string, account: SharedAccount, amount: bigint): void {

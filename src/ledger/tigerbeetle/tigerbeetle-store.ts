@@ -132,9 +132,15 @@ export class TigerBeetleStore implements LedgerStore {
     return await this.#settlements.settleIn(id, this.#accounts.at(index), engine, amount)
   }
 
-  async holdSettlement(id: string, index: number, engine: string, amount: bigint): Promise<void> {
+  async holdSettlement(
+    id: string,
+    index: number,
+    engine: string,
+    amount: bigint,
+    isNewTaken: boolean,
+  ): Promise<void> {
     this.#holder.check()
-    await this.#settlements.hold(id, this.#accounts.at(index), engine, amount)
+    await this.#settlements.hold({ id, account: this.#accounts.at(index), engine, amount, isNewTaken })
   }
 
   async postSettlement(id: string): Promise<SettlementOutcome> {

@@ -182,11 +182,13 @@ describe.skipIf(binary === undefined)('TigerBeetle ledgers and a real server', (
     const store = await openStore(randomUUID())
     await store.openAccount({ ...SPEC, id: 'alice', creditLimit: 5n }, 0)
     for (let attempt = 0; attempt < 3; attempt++) {
-      await expect(store.holdSettlement('out', 0, 'evm', 6n)).rejects.toThrow(/out of 6.*nothing is held/)
+      await expect(store.holdSettlement('out', 0, 'evm', 6n, true)).rejects.toThrow(
+        /out of 6.*nothing is held/,
+      )
     }
     await store.settleIn('in', 0, 'evm', 1n)
-    await store.holdSettlement('out', 0, 'evm', 6n)
-    await store.holdSettlement('out', 0, 'evm', 6n)
+    await store.holdSettlement('out', 0, 'evm', 6n, true)
+    await store.holdSettlement('out', 0, 'evm', 6n, true)
     expect(await store.postSettlement('out')).toEqual({ index: 0, amount: 6n, changed: true })
     expect(await store.postSettlement('out')).toEqual({ index: 0, amount: 6n, changed: false })
     expect((await store.openAccount({ ...SPEC, id: 'alice' }, 0)).balance).toBe(-5n)

@@ -179,6 +179,52 @@ describe('a pause', () => {
     expect(orders()).toHaveLength(2)
   })
 
+  it('holds back what was about to be planned, and does not take an operator at an old word', async () => {
+    const { ledger } = books
+    let answer = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
+    await rig.stop()
+    rig = new SettlementRig(books, {
+      name: books.unique('node'),
+      ledger: {
+        available: true,
+        probe: () => ledger.probe(),
+        openAccount: (spec) => ledger.openAccount(spec),
+        settleIn: (entry) => ledger.settleIn(entry),
+        holdSettlement: (entry) => ledger.holdSettlement(entry),
+        postSettlement: (id) => ledger.postSettlement(id),
+        voidSettlement: (id) => ledger.voidSettlement(id),
+        balance: async (of) => {
+          asked.resolve()
+          await answer.promise
+          return await ledger.balance(of)
+        },
+        balances: () => ledger.balances(),
+        history: (query) => ledger.history(query),
+      },
+    })
+    await owing(600n)
+    await books.owe(account, 400n)
+    rig.coordinator.balanceChanged(account.id)
+    rig.coordinator.tick()
+    await asked.promise
+    rig.coordinator.pause(account.id, 'maintenance')
+    answer.resolve()
+    await rig.run()
+    expect(orders()).toEqual([])
+
+    await rig.add(account, { threshold: 5_000n })
+    rig.coordinator.resume(account.id)
+    await rig.run()
+    answer = Promise.withResolvers()
+    const now = rig.coordinator.settleNow(account.id)
+    await new Promise((resolve) => setImmediate(resolve))
+    await rig.add(account, { threshold: 5_000n, settleTo: 999n })
+    answer.resolve()
+    await expect(now).rejects.toThrow(/meanwhile/)
+    expect(orders()).toEqual([])
+  })
+
   it('keeps an order that is not handed over', async () => {
     account = await books.account(9, 1_000n)
     await rig.add(account)

@@ -72,6 +72,7 @@ describe('reconciliation', () => {
   })
 
   it('finds an amount held that the journal does not know', async () => {
+    await books.owe(account, 40n)
     await rig.ledger.holdSettlement({ id: 'planted', account, engine: 'scripted', amount: 40n })
     const { discrepancies } = await reconciliation.check()
     // Once for the account, once for all money of the engine.
