@@ -1,6 +1,7 @@
 import type { LedgerAccount } from '../ledger/ledger.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Logger } from '../lib/logger.ts'
+import { SteadyClock } from '../lib/steady-clock.ts'
 import { within } from '../lib/within.ts'
 import type { SettlementMetrics } from '../observability/settlement-metrics.ts'
 import { abandonSettlement } from './abandon-settlement.ts'
@@ -78,6 +79,8 @@ export class SettlementCoordinator {
   readonly credits: IncomingCredits
   readonly #options: Required<SettlementCoordinatorOptions>
   readonly #deps: SettlementCoordinatorDeps
+  /** What waits for its time must not wait for as long as the wall clock was wrong. */
+  readonly #clock: SteadyClock
   readonly #carrier: OrderCarrier
   readonly #ids: SettlementIds
   readonly #gate: OutsideGate
@@ -102,9 +105,11 @@ export class SettlementCoordinator {
       ...options,
     }
     this.#deps = deps
+    const clock = new SteadyClock({ floorMs: 0 }, deps)
+    this.#clock = clock
     this.#ids = new SettlementIds(deps.clock)
     this.#channelMetrics = new ChannelMetrics(deps.metrics)
-    this.#gate = new OutsideGate({ ...deps, opened: () => this.#wakeAll() })
+    this.#gate = new OutsideGate({ ...deps, clock, opened: () => this.#wakeAll() })
     this.#carrier = new OrderCarrier(
       { handOverDeadlineMs: this.#options.handOverDeadlineMs },
       { ...deps, journal: deps.journal.outgoing, engine: (name) => this.#serving.get(name) },
@@ -114,7 +119,7 @@ export class SettlementCoordinator {
       journal: deps.journal.credits,
       account: (id) => this.#accounts.get(id)?.account,
     })
-    this.#creditRetries = new CreditRetries({ ...deps, credits: this.credits })
+    this.#creditRetries = new CreditRetries({ ...deps, clock, credits: this.credits })
   }
 
   /** Takes up everything unfinished. The store and the ledger are open, the configured accounts added. */
@@ -152,7 +157,7 @@ export class SettlementCoordinator {
   /** Looks at what is due. Called by the coordinator's own timer, and by tests with a clock of their own. */
   tick(): void {
     if (!this.#running) return
-    const now = this.#deps.clock.now()
+    const now = this.#clock.now()
     this.#gate.tick(now)
     for (const settler of this.#settlers.values()) settler.tick(now)
     this.#creditRetries.tick(now)
@@ -276,7 +281,7 @@ export class SettlementCoordinator {
     if (this.#accounts.get(account.id) === settled) {
       if (engine !== undefined) this.#deps.metrics.declareMethod(engine.name, [account.assetCode])
       this.#settler(account.id).configure(account, terms)
-      if (this.#running) this.#settler(account.id).tick(this.#deps.clock.now())
+      if (this.#running) this.#settler(account.id).tick(this.#clock.now())
     }
     for (const left of new Set([before?.terms.engine, terms.engine])) await this.#leave(account.id, left)
   }
@@ -394,6 +399,7 @@ export class SettlementCoordinator {
     if (settler === undefined) {
       settler = new AccountSettler(accountId, {
         ...this.#deps,
+        clock: this.#clock,
         carrier: this.#carrier,
         ids: this.#ids,
         engine: (name) => this.#serving.get(name),

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Hex, pad, zeroAddress } from 'viem'
 import type { Clock } from '../../../src/lib/clock.ts'
 import type { Logger } from '../../../src/lib/logger.ts'
+import { SteadyClock } from '../../../src/lib/steady-clock.ts'
 import {
   type ChannelOperations,
   type ChannelView,
@@ -23,7 +24,6 @@ import { EngineStore } from '../engine-store.ts'
 import { isCanonical, readHeads } from '../finality.ts'
 import { LogPoller } from '../log-poller.ts'
 import { KeyInUseError } from '../nonce-allocator.ts'
-import { SteadyClock } from '../steady-clock.ts'
 import { TxSender } from '../tx-sender.ts'
 import { AccountBook, type AccountRecord } from './account-book.ts'
 import { ChannelBook } from './channel-book.ts'
@@ -39,6 +39,7 @@ import {
   parseEngineOptions,
 } from './evm-options.ts'
 import { holdPlace } from './hold-place.ts'
+import { isRefusal } from './is-refusal.ts'
 import { type EngineKeys, loadKeys } from './load-keys.ts'
 import { OrderBook } from './order-book.ts'
 import { asStartError, RunningEngine } from './running-engine.ts'
@@ -312,13 +313,12 @@ export class EvmEngine implements SettlementEngine {
       try {
         scales.set(address, await contract.scaleOf(address))
       } catch (error) {
-        // No answer says nothing of the token.
-        const isAnswer =
-          error instanceof ChainError && (error.code === 'rpc-error' || error.code === 'bad-answer')
-        if (!isAnswer) throw error
+        // What a node says instead of an answer tells nothing of the token.
+        const isNone = error instanceof ChainError && error.code === 'wrong-code'
+        if (!isNone && !isRefusal(error)) throw error
         throw new EngineConfigError(
           `assets.${code}.token`,
-          `${token} does not tell its decimals: ${String(error)}`,
+          `${token} does not tell its decimals: it is no ERC-20 token on this chain`,
         )
       }
     }

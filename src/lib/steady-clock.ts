@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/lib/clock.ts'
+import type { Clock } from './clock.ts'
 
 /**
  * A clock that never goes back and still goes on: when the wall clock is set back, it keeps the distance from then on.

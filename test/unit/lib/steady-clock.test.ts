@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { SteadyClock } from '../../../settlement-engines/evm/steady-clock.ts'
+import { SteadyClock } from '../../../src/lib/steady-clock.ts'
 
 describe('a steady clock', () => {
   it('goes with the wall clock, and goes on when that is set back', () => {
