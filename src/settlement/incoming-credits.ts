@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
+import { VALUE_MAX } from '../ledger/check-ledger-input.ts'
 import type { LedgerAccount } from '../ledger/ledger.ts'
 import type { Logger } from '../lib/logger.ts'
 import { CreditConflictError, type CreditJournal, type ReceivedCredit } from './credit-journal.ts'
-import type { IncomingCredit } from './engine.ts'
-import { checkQuantity } from './quantity.ts'
+import type { IncomingCredit, Quantity } from './engine.ts'
+import { checkQuantity, convertQuantity } from './quantity.ts'
 import type { SettlementLedger } from './settlement-ledger.ts'
 import { SettlementRefusal } from './settlement-refusal.ts'
 import type { SuspenseBooks, SuspenseEntry } from './suspense-books.ts'
@@ -37,7 +38,7 @@ export class IncomingCredits {
   /**
    * Resolves once the credit is booked for good.
    * @throws CreditConflictError when the id was told before with other fields
-   * @throws RangeError for a quantity that is no money, or an id that cannot be kept
+   * @throws RangeError for a quantity that is no money or more than the ledger can hold, or an id that cannot be kept
    */
   async credit(engine: string, credit: IncomingCredit): Promise<void> {
     checkCredit(credit)
@@ -45,6 +46,9 @@ export class IncomingCredits {
     const known = journal.get(engine, credit.id)
     if (known === undefined) {
       const { account, reason } = this.#payer(credit)
+      if (!fitsLedger(credit.quantity, account?.assetScale ?? credit.quantity.scale)) {
+        throw new RangeError(`credit ${credit.id} is more than the ledger can hold: nothing was written`)
+      }
       if (account === undefined) {
         logger.warn('settlement from nobody known goes to suspense', { engine, creditId: credit.id, reason })
       }
@@ -76,6 +80,10 @@ export class IncomingCredits {
           'invalid',
           `account "${accountId}" holds ${account.assetCode}, the credit is in ${credit.assetCode}`,
         )
+      }
+      if (!fitsLedger(credit.quantity, account.assetScale)) {
+        const text = `credit ${id} is more than the ledger can hold in the units of account "${accountId}"`
+        throw new SettlementRefusal('invalid', text)
       }
       journal.attribute(credit, account)
     } else if (credit.accountId !== accountId) {
@@ -177,6 +185,11 @@ function checkCredit({ id, quantity, assetCode }: IncomingCredit): void {
   if (!/^[A-Za-z0-9._-]{1,32}$/.test(assetCode)) throw new RangeError(`"${assetCode}" is no asset code`)
   checkQuantity(quantity)
   if (quantity.amount === 0n) throw new RangeError(`credit ${id} is of nothing`)
+}
+
+/** Whether the ledger books it to an account of that scale, whatever remainder the account has. */
+function fitsLedger(quantity: Quantity, scale: number): boolean {
+  return convertQuantity(quantity, scale).amount < VALUE_MAX
 }
 
 function isSame(known: ReceivedCredit, credit: IncomingCredit): boolean {

@@ -18,7 +18,12 @@ const REPLY_LENGTH_MAX = 8_192
 export type SettleAnswer =
   | { readonly kind: 'taken'; readonly echo: Quantity | undefined }
   | { readonly kind: 'unknown-account' }
-  | { readonly kind: 'refused'; readonly status: number; readonly failure: DeliveryFailure }
+  | {
+      readonly kind: 'refused'
+      /** The engine says that it did nothing: any other answer may hide a settlement. */
+      readonly isClear: boolean
+      readonly failure: DeliveryFailure
+    }
 
 /** The calls of RFC 38 to a foreign engine, and what their answers mean. */
 export class ForeignEngine {
@@ -80,7 +85,7 @@ export class ForeignEngine {
     if (reply.status === 404) return { kind: 'unknown-account' }
     return {
       kind: 'refused',
-      status: reply.status,
+      isClear: isClearRefusal(reply.status),
       failure: replyFailure('the engine did not take the settlement', reply),
     }
   }
@@ -120,6 +125,11 @@ function accountPath(accountId: string): string {
 
 function isSuccess(status: number): boolean {
   return status >= 200 && status <= 299
+}
+
+/** 4xx, but not of a request that was cut short, nor of a key that the engine has used: it may have paid under that. */
+function isClearRefusal(status: number): boolean {
+  return status >= 400 && status <= 499 && status !== 408 && status !== 409
 }
 
 /** 4xx that speaks of the message, and not of our credentials or of the moment. */

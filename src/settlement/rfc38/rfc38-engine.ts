@@ -224,7 +224,7 @@ export class Rfc38Engine implements SettlementEngine {
       )
     }
     journal.decideOrder(order, key, verdict)
-    logger.warn('order ended by an operator', { orderId: id, key, ...verdict })
+    logger.warn('order ended by an operator', { orderId: id, idempotencyKey: key, ...verdict })
     this.#queues?.orders.wake()
   }
 
@@ -304,7 +304,7 @@ export class Rfc38Engine implements SettlementEngine {
         })
       return
     }
-    const refused = answer.kind === 'unknown-account' || answer.status < 500
+    const refused = answer.kind === 'unknown-account' || answer.isClear
     if (refused && !order.doubtful) journal.orderNotDoubtful(id)
     if (answer.kind === 'refused') throw answer.failure
     throw new DeliveryFailure('the engine does not know the account, right after it was set up', {

@@ -15,8 +15,11 @@ const JSON_LENGTH_MAX = 1_024
 export const MESSAGE_LENGTH_MAX = 65_536
 
 const PATH = /^\/accounts(?:\/([^/?#]{1,400})(?:\/(settlements|messages))?)?$/
-/** RFC 38, "Accounts and identifiers": the unreserved characters of RFC 3986. */
-const ACCOUNT_ID = /^[A-Za-z0-9._~-]{1,128}$/
+/**
+ * RFC 38, "Accounts and identifiers": the unreserved characters of RFC 3986. Not `.` and `..`: in a path they lead
+ * elsewhere.
+ */
+const ACCOUNT_ID = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/
 
 export interface Rfc38Request extends HttpRequest {
   readonly accountId: string

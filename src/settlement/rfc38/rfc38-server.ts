@@ -10,7 +10,7 @@ import {
   OrderConflictError,
   type SettlementEngine,
 } from '../engine.ts'
-import { compareQuantities } from '../quantity.ts'
+import { addQuantities, compareQuantities, convertQuantity } from '../quantity.ts'
 import { writeRefusalText } from '../refusal-text.ts'
 import { type BoundedListen, HttpRefusal, type HttpReply } from './bounded-http-server.ts'
 import type { ConnectorHost } from './connector-host.ts'
@@ -26,6 +26,8 @@ const ORDERS_AT_ONCE = 8
 const ACCOUNTS_AT_ONCE = 2
 /** The engine stores an order, or opens an account: a write of its own, and perhaps a look at its network. */
 const ENGINE_DEADLINE_MS = 30_000
+/** Largest order that an engine takes, units of its network: no token has more. A larger one would stay for ever. */
+const ORDER_MAX = 2n ** 128n - 1n
 
 export interface Rfc38ServerOptions {
   /** Where connectors reach the engine. */
@@ -222,11 +224,14 @@ export class Rfc38Server {
     if (known === undefined) {
       if (journal.accountState(accountId) !== 'open')
         throw new HttpRefusal(404, `there is no account ${accountId}`)
+      const scale = this.#deps.engine.scaleOf(accountId)
+      if (convertQuantity(addQuantities(journal.pending(accountId), quantity), scale).amount > ORDER_MAX)
+        throw new HttpRefusal(400, `more than ${ORDER_MAX} at scale ${scale} cannot be settled: ask for less`)
       const request = { key: idempotencyKey, accountId, quantity }
-      journal.takeRequest(request, this.#deps.engine.scaleOf(accountId))
+      journal.takeRequest(request, scale)
       this.#queues?.orders.wake()
     } else if (known.accountId !== accountId || compareQuantities(known.quantity, quantity) !== 0) {
-      logger.error('settlement repeated with other fields', { accountId, key: idempotencyKey })
+      logger.error('settlement repeated with other fields', { accountId, idempotencyKey })
       throw new HttpRefusal(409, 'this Idempotency-Key was used for another account or quantity')
     }
     return { status: 201, body: quantityBody(known?.quantity ?? quantity) }

@@ -214,6 +214,25 @@ describe('a foreign engine behind RFC 38', () => {
     await waitFor('the order to be settled', isSettled(lost.id))
   })
 
+  it.each([200, 202, 302, 408, 409])(
+    'lets nobody abandon by accident an order that was answered %d: it may be paid all the same',
+    async (status) => {
+      let heard = 0
+      foreign.after = (request, reply) => {
+        if (!request.path.endsWith('/settlements')) return reply
+        heard++
+        return { status, body: 'hm' }
+      }
+      const lost = order(3n)
+      await bench.engine.settle(lost)
+      await waitFor('two answers', () => heard >= 2)
+      expect(foreign.total(9)).toBe(3n)
+      await expect(decide(lost, NOT_PAID)).rejects.toThrow(/may have order/)
+      foreign.after = (_, reply) => reply
+      await waitFor('the order to be settled', isSettled(lost.id))
+    },
+  )
+
   it.each([
     ['paid', 3n],
     ['not-paid', 0n],
@@ -372,6 +391,15 @@ describe('a foreign engine behind RFC 38', () => {
     expect(await credit('k-6', 1n)).toBe(201)
     await waitFor('the credit', () => bench.host.credits.size === 1)
     expect([...bench.host.credits.keys()]).toEqual(['rfc38:rfc38:k-6'])
+  })
+
+  it('refuses a credit of more than the ledger can ever book, and takes the next one', async () => {
+    expect(await credit('k-7', 10n ** 38n, 9)).toBe(400)
+    expect(await credit('k-8', 10n ** 33n, 0)).toBe(400)
+    expect(await credit('k-9', 10n ** 77n, 70)).toBe(400)
+    expect(await credit('k-10', 10n ** 38n - 1n, 9)).toBe(201)
+    await waitFor('the credit', () => bench.host.credits.size === 1)
+    expect([...bench.host.credits.keys()]).toEqual(['rfc38:rfc38:k-10'])
   })
 
   it('makes credit ids of at most 128 characters of any key', async () => {

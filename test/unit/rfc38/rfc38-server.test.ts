@@ -66,6 +66,8 @@ describe('an engine of ours served over RFC 38', () => {
     ['{'],
     [[]],
     [{ id: 'x'.repeat(129) }],
+    [{ id: '.' }],
+    [{ id: '..' }],
     ['null'],
   ])('opens no account for %j', async (body) => {
     expect(await call('POST', '/accounts', body)).toMatchObject({ status: 400 })
@@ -112,6 +114,8 @@ describe('an engine of ours served over RFC 38', () => {
     ['an empty amount', 'k', { amount: '', scale: 6 }, 400],
     ['a hexadecimal amount', 'k', { amount: '0x10', scale: 6 }, 400],
     ['too many digits', 'k', { amount: '9'.repeat(79), scale: 6 }, 400],
+    ['more than any token has', 'k', { amount: String(2n ** 128n), scale: 6 }, 400],
+    ['more than any token has, told coarsely', 'k', { amount: '9'.repeat(78), scale: 0 }, 400],
     ['no scale', 'k', { amount: '1' }, 400],
     ['a scale of text', 'k', { amount: '1', scale: '6' }, 400],
     ['a scale of 256', 'k', { amount: '1', scale: 256 }, 400],

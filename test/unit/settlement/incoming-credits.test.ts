@@ -110,6 +110,38 @@ describe('incoming credits', () => {
   })
 })
 
+describe('credits beyond what the ledger can hold', () => {
+  const WORD_MAX = 2n ** 256n - 1n
+
+  it.each([
+    ['of an account', {}],
+    ['of nobody known', { accountId: undefined }],
+  ])('are refused before anything is written: %s', async (_, fields) => {
+    for (const amount of [10n ** 38n, WORD_MAX]) {
+      const one = credit(amount, 6, fields)
+      await expect(host.credit(one)).rejects.toThrow(/more than the ledger can hold/)
+      expect(rig.journal.credits.get('scripted', one.id)).toBeUndefined()
+    }
+    expect(rig.journal.totals('scripted')).toEqual([])
+    await host.credit(credit(10n ** 38n - 1n, 6, fields))
+    expect(rig.coordinator.credits.hasOpen).toBe(false)
+  })
+
+  it('are none when the account counts coarsely enough: nothing of them is lost', async () => {
+    await host.credit(credit(WORD_MAX, 60))
+    expect(await balance()).toBe(WORD_MAX / 10n ** 54n)
+    expect(rig.journal.credits.remainder('scripted', account).amount).toBe(WORD_MAX % 10n ** 54n)
+  })
+
+  it('cannot be attributed, and stay in suspense', async () => {
+    const one = credit(10n ** 35n, 2, { accountId: undefined })
+    await host.credit(one)
+    await expect(rig.coordinator.attribute('scripted', one.id, account.id)).rejects.toThrow(/can hold/)
+    expect(rig.journal.credits.get('scripted', one.id)?.state).toBe('suspended')
+    expect(await suspended(2)).toBe(10n ** 35n)
+  })
+})
+
 describe('credits of nobody known', () => {
   it.each<[string, Partial<IncomingCredit>]>([
     ['no account', { accountId: undefined }],
