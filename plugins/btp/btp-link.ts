@@ -210,11 +210,15 @@ export abstract class BtpLink implements Link, ConnectionHandler {
     let settlement: Buffer | undefined
     if (!isIlp) {
       if (this.#incoming.has(requestId)) return this.#refuseId(requestId)
-      settlement = this.#settlement.take(buffer, this.#frame, this.share.clock.now())
-      if (settlement === undefined) {
+      const taken = this.#settlement.take(buffer, this.#frame, this.share.clock.now())
+      if (taken === 'busy') {
+        return this.#refuse(requestId, BtpErrorCode.unreachable, 'too many settlement messages are open')
+      }
+      if (taken === undefined) {
         const reason = 'only "ilp" and "settlement" are served'
         return this.#refuse(requestId, BtpErrorCode.notAccepted, reason)
       }
+      settlement = taken
     }
     if (!this.#incoming.add(requestId, this.share.nowMs + REQUEST_HELD_MS_MAX)) {
       return this.#refuseId(requestId)

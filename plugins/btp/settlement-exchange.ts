@@ -62,10 +62,14 @@ export class SettlementExchange {
     return encodeBtpEntries(BtpType.message, requestId, [entryOf(data)])
   }
 
-  /** A request of the peer as Prepare, when it is a settlement message that came as an entry. */
-  take(buffer: Buffer, frame: BtpFrameView, nowMs: number): Buffer | undefined {
+  /**
+   * A request of the peer as Prepare, when it is a settlement message that came as an entry. `busy`: too many of them are
+   * open, which says nothing about this one.
+   */
+  take(buffer: Buffer, frame: BtpFrameView, nowMs: number): Buffer | 'busy' | undefined {
     const data = dataOf(buffer, frame)
-    if (data === undefined || data.length > DATA_LENGTH_MAX || this.#asked.size >= OPEN_MAX) return undefined
+    if (data === undefined || data.length > DATA_LENGTH_MAX) return undefined
+    if (this.#asked.size >= OPEN_MAX) return 'busy'
     this.#asked.add(frame.requestId)
     return encodePrepare({
       amount: 0,

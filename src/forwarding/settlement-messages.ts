@@ -6,9 +6,17 @@ import { within } from '../lib/within.ts'
 import type { Account } from './account.ts'
 import type { Answers } from './answers.ts'
 import type { PeerAnswer } from './peer-protocol.ts'
+import { PacketRate } from './rate-limits.ts'
 
-/** Messages of one peer that are being answered at once: its engine sends one at a time and more only after a restart. */
+/**
+ * Messages of one peer that are being worked on at once, also after they have expired: its engine sends one at a time and
+ * more only after a restart.
+ */
 const OPEN_PER_ACCOUNT_MAX = 32
+/** A message may cost an engine 10 ms of the thread that carries the packets: with this a peer takes a fifth of it. */
+const PER_SECOND = 20
+/** What may come at once before that counts: a peer that catches up. */
+const BURST = 200
 /** Those of all peers together, some 32 kB each. */
 const OPEN_MAX = 4_096
 /** Engines answer within 30 s; peers may name any expiry, also one that no timer can keep. Milliseconds. */
@@ -28,6 +36,7 @@ export class SettlementMessages {
   readonly #answers: Answers
   readonly #clock: Clock
   readonly #open = new Map<string, number>()
+  readonly #rates = new WeakMap<Account, PacketRate>()
   #openCount = 0
 
   constructor({ answers, clock }: { answers: Answers; clock: Clock }) {
@@ -42,6 +51,10 @@ export class SettlementMessages {
       const reason = 'no settlement engine is configured for this account'
       return this.#answers.refuse(account, handle, ErrorCode.badRequest, reason)
     }
+    if (!this.#rateOf(account).take(this.#clock.now())) {
+      const reason = 'too many settlement messages per second'
+      return this.#answers.refuse(account, handle, ErrorCode.rateLimited, reason)
+    }
     const open = this.#open.get(account.id) ?? 0
     if (open >= OPEN_PER_ACCOUNT_MAX || this.#openCount >= OPEN_MAX) {
       const reason = 'too many settlement messages are being answered'
@@ -50,7 +63,6 @@ export class SettlementMessages {
     this.#open.set(account.id, open + 1)
     this.#openCount++
     void this.#answer(handler, account, message, expiresAtMs).then((answer) => {
-      this.#closeOne(account.id)
       if ('code' in answer) return this.#answers.refuse(account, handle, answer.code, answer.message)
       this.#answers.fulfill(account, handle, PEER_PROTOCOL_FULFILLMENT, answer.data)
     })
@@ -65,12 +77,30 @@ export class SettlementMessages {
     try {
       const deadlineMs = Math.min(Math.max(1, expiresAtMs - this.#clock.now()), DEADLINE_MAX_MS)
       const late = () => new Error('the settlement engine did not answer in time')
-      const answer = await within(handler(account, message), deadlineMs, late)
+      const answer = await within(this.#work(handler, account, message), deadlineMs, late)
       if ('data' in answer && answer.data.length > DATA_LENGTH_MAX) throw new Error('the answer is too long')
       return answer
     } catch {
       return { code: ErrorCode.internalError, message: 'the settlement engine did not answer' }
     }
+  }
+
+  /** Counts until the engine is done with it: what has expired is work and memory all the same. */
+  async #work(handler: SettlementMessageHandler, account: Account, message: Buffer): Promise<PeerAnswer> {
+    try {
+      return await handler(account, message)
+    } finally {
+      this.#closeOne(account.id)
+    }
+  }
+
+  #rateOf(account: Account): PacketRate {
+    let rate = this.#rates.get(account)
+    if (rate === undefined) {
+      rate = new PacketRate(PER_SECOND, BURST)
+      this.#rates.set(account, rate)
+    }
+    return rate
   }
 
   #closeOne(accountId: string): void {

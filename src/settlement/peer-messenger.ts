@@ -9,6 +9,8 @@ import { readRefusalText } from './refusal-text.ts'
 
 /** Time the peer has to answer. Its engine may have to read a chain first. */
 const TIMEOUT_MS = 30_000
+/** How much of a peer's words goes into errors, which are logged, characters. */
+const QUOTE_LENGTH_MAX = 200
 
 export interface PeerMessengerDeps {
   /** Sends a packet of this node over the account's link and resolves with the reply. */
@@ -62,5 +64,6 @@ function readAnswer(reply: Buffer): Buffer {
   const text = reply.toString('utf8', reject.messageOffset, reject.messageOffset + reject.messageLength)
   // Only F00 says that the engine has heard the message and will not take it (RFC 38).
   const refusal = code === 'F00' ? readRefusalText(text) : undefined
-  throw new PeerMessageError(`the peer answered ${code} ${text}`, refusal)
+  const said = text.slice(0, QUOTE_LENGTH_MAX).replace(/[^\x20-\x7e]+/g, ' ')
+  throw new PeerMessageError(`the peer answered ${code} ${said}`, refusal)
 }

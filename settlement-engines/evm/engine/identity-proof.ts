@@ -1,4 +1,5 @@
-import { type Hex, recoverTypedDataAddress } from 'viem'
+import { type Hex, hashTypedData } from 'viem'
+import { recoverAddress } from '../recover-address.ts'
 import type { SigningKey } from '../signing-key.ts'
 import type { ChannelsDomain } from './voucher.ts'
 
@@ -32,13 +33,16 @@ export async function proveIdentity(
   return await key.account.signTypedData(typed(domain, identity))
 }
 
-export async function isProven(domain: ChannelsDomain, identity: Identity, proof: Hex): Promise<boolean> {
-  try {
-    const found = await recoverTypedDataAddress({ ...typed(domain, identity), signature: proof })
-    return found.toLowerCase() === identity.account
-  } catch {
-    return false
-  }
+export function isProven(domain: ChannelsDomain, identity: Identity, proof: Hex): boolean {
+  return recoverAddress(hashTypedData(typed(domain, identity)), withV(proof)) === identity.account
+}
+
+/** Some signers write the recovery id, 0 or 1, where 27 or 28 is common. */
+function withV(signature: Hex): Hex {
+  const last = signature.slice(-2)
+  return last === '00' || last === '01'
+    ? `0x${signature.slice(2, -2)}1${last === '00' ? 'b' : 'c'}`
+    : signature
 }
 
 function typed({ chainId, contract }: ChannelsDomain, message: Identity) {

@@ -73,7 +73,7 @@ export class PeerIdentity {
     if (hello.account === funding.address) {
       throw new MessageRefusedError('own-address', 'both sides have the same address')
     }
-    if (!(await isProven(domain, hello, hello.proof))) {
+    if (!isProven(domain, hello, hello.proof)) {
       throw new MessageRefusedError('bad-proof', 'the proof is not of that address')
     }
     return store.transaction(() => {
@@ -91,7 +91,9 @@ export class PeerIdentity {
         signer: hello.signer,
         minDelay: hello.minSettleDelay,
       }
-      accounts.savePeer(peer)
+      const isNew = known?.signer !== peer.signer || known.minDelay !== peer.minDelay
+      // A write that changes nothing would still wait for the disk.
+      if (isNew) accounts.savePeer(peer)
       return peer
     })
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Hex } from 'viem'
 import { within } from '../../../src/lib/within.ts'
 import {
@@ -23,6 +24,7 @@ import { PaymentNotices } from './payment-notices.ts'
 import { PeerIdentity } from './peer-identity.ts'
 import { type PeerRequest, readAnswer, readRequest, writeMessage } from './peer-messages.ts'
 import { QuestionLimit } from './question-limit.ts'
+import { hasSucceeded } from './retry-purpose.ts'
 import { RoundWatch } from './round-watch.ts'
 import { Serial } from './serial.ts'
 import { Teller } from './teller.ts'
@@ -36,6 +38,8 @@ const STOP_DEADLINE_MS = 6_000
 const ROUND_PATIENCE_MS = 5_000
 /** What happens in this time is looked at together. */
 const WAKE_MS = 10
+/** Between two greetings of a peer that are taken for a new beginning of it: each makes this side speak to it. */
+const GREETED_MS = 1_000
 
 /** The parts of an engine between its start and its stop. */
 export class RunningEngine {
@@ -53,6 +57,9 @@ export class RunningEngine {
   readonly #backOffs = new BackOffs()
   readonly #watch: RoundWatch
   readonly #served = new Set<string>()
+  /** Accounts whose peer has said hello, until a round takes note of it. */
+  readonly #greeters = new Set<string>()
+  readonly #greetedMs = new Map<string, number>()
   #poller: LogPoller | undefined
   /** What peers or the node have to answer, by part; it may go on through several rounds. */
   readonly #underWay = new Map<string, Promise<void>>()
@@ -159,7 +166,11 @@ export class RunningEngine {
       throw new MessageRefusedError('unknown-peer', 'say hello first')
     }
     try {
-      const body = await this.#incoming.run(account.id, async () => await this.#answer(account, request))
+      const body = await this.#incoming.run(account.id, async () => {
+        // Packets go on between two messages, however many are waiting.
+        await nextTurn()
+        return await this.#answer(account, request)
+      })
       return writeMessage(request.id, body)
     } catch (error) {
       if (!(error instanceof ChainError)) throw error
@@ -190,9 +201,10 @@ export class RunningEngine {
     for (const payout of deferredPayouts(logs, owner)) alarm('payout-deferred', { ...payout, hash })
   }
 
-  /** Of defending and withdrawing. What was taken back because the channel is closed has not failed. */
+  /** Of defending and withdrawing. What came to nothing because the channel is closed has not failed. */
   #attemptFailed(kind: string, channelId: Hex, { kind: outcome }: TxOutcome): void {
-    if (this.core.channels.find(channelId)?.state === 'closed') return
+    const { channels, sender } = this.core
+    if (channels.find(channelId)?.state === 'closed' || hasSucceeded(sender, `close:${channelId}`)) return
     this.core.alarm(kind === 'defend' ? 'claim-failed' : 'close-failed', { channelId, outcome })
   }
 
@@ -203,8 +215,7 @@ export class RunningEngine {
     switch (request.type) {
       case 'hello': {
         const own = await this.#identity.hear(account, request)
-        this.#payer.heard(account.id)
-        this.#backOffs.succeeded(account.id)
+        this.#greeters.add(account.id)
         this.wake()
         return own
       }
@@ -254,6 +265,7 @@ export class RunningEngine {
       await this.#poller?.poll()
     }
     await this.#watchChannels()
+    this.#noteGreetings()
     await this.#step('deposits', () => this.#deposits.advance())
     await this.#patiently([
       this.#begin('payment notices', () => this.#step('payment notices', () => this.#notices.tell())),
@@ -299,6 +311,18 @@ export class RunningEngine {
     if (this.#isStopped) return
     this.core.logger.error('evm round failed', { part, reason: String(error) })
     this.#watch.note(part, String(error))
+  }
+
+  /** Who greets has begun anew: it gets our best vouchers, and is asked at once, whatever failed before. */
+  #noteGreetings(): void {
+    const now = this.core.clock.now()
+    for (const accountId of this.#greeters) {
+      if (now - (this.#greetedMs.get(accountId) ?? Number.NEGATIVE_INFINITY) < GREETED_MS) continue
+      this.#greeters.delete(accountId)
+      this.#greetedMs.set(accountId, now)
+      this.#payer.heard(accountId)
+      this.#backOffs.succeeded(accountId)
+    }
   }
 
   #toAttend(): Set<string> {

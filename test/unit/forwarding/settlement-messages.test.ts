@@ -117,4 +117,37 @@ describe('a settlement message of a peer', () => {
     expect(await answerTo(ask(Buffer.from('again')))).toMatchObject({ data: Buffer.from('late') })
     expect(harness.stats.packetsInFlight).toBe(0)
   })
+
+  it('counts as long as its engine works on it, though it has expired', async () => {
+    const { harness, alice, messages, ask, answerTo } = await scene()
+    const gate = Promise.withResolvers<void>()
+    messages.handler = async () => {
+      await gate.promise
+      return { data: Buffer.from('in vain') }
+    }
+    for (const handle of Array.from({ length: 32 }, () => ask(Buffer.from('x'), { expiresInMs: 20 }))) {
+      expect(await answerTo(handle)).toMatchObject({ code: 'T00' })
+    }
+    expect(harness.code(alice, ask(Buffer.from('y')))).toBe('T03')
+    gate.resolve()
+    await waitFor('there is room again', () => harness.code(alice, ask(Buffer.from('z'))) === undefined)
+  })
+
+  it('gets T05 when there are too many per second, and others are served', async () => {
+    const { harness, alice, messages, ask, answerTo } = await scene()
+    const bob = await harness.side('bob')
+    let heard = 0
+    messages.handler = async () => {
+      heard++
+      return { data: Buffer.alloc(0) }
+    }
+    for (let index = 0; index < 200; index++) {
+      expect(await answerTo(ask(Buffer.from('x')))).toHaveProperty('fulfillment')
+    }
+    expect(harness.code(alice, ask(Buffer.from('x')))).toBe('T05')
+    const other = harness.send(bob, 'peer.settle', 0, { data: Buffer.from('y') })
+    await waitFor('the answer', () => harness.reply(bob, other) !== undefined)
+    expect(harness.reply(bob, other)).toHaveProperty('fulfillment')
+    expect(heard).toBe(201)
+  })
 })

@@ -50,6 +50,14 @@ describe('a settlement message to a peer', () => {
     expect((await refusalOf(reject('F00', 'No code here'))).refusal).toBeUndefined()
   })
 
+  it('quotes little of what the peer says, and nothing that could forge a line of the log', async () => {
+    const words = `stale: ${'older\n\u001b[31m than '.repeat(200)}`
+    const { message, refusal } = await refusalOf(reject('F00', words))
+    expect(refusal).toBe('stale')
+    expect(message).toMatch(/^the peer answered F00 stale: older [\x20-\x7e]+$/)
+    expect(message.length).toBeLessThan(300)
+  })
+
   it('fails without a code when the answer is no ILP reply, none comes, or the message is too long', async () => {
     expect((await refusalOf(Buffer.from('rubbish'))).refusal).toBeUndefined()
     const { messenger: own } = messenger(() => Promise.reject(new Error('not connected')))
