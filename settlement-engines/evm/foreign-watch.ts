@@ -4,6 +4,7 @@ import type { Chain } from './chain.ts'
 import { ChainError } from './chain-error.ts'
 import { type Heads, isCanonical } from './finality.ts'
 import type { NonceAllocator } from './nonce-allocator.ts'
+import { readUsed } from './read-used.ts'
 import type { OpenTx } from './tx-intent.ts'
 import { findUsedNonce } from './used-nonce.ts'
 
@@ -53,7 +54,9 @@ export class ForeignWatch {
     const address = this.#address
     const found = await findUsedNonce(chain, address, nonce, { from: known.from, to: latest })
     if (found === undefined) {
-      alarms.raise('unexplained-nonce', nonce, { nonce, address })
+      // The count was perhaps told by a node that is ahead of the others, or before a reorg.
+      const { isMined, used } = await readUsed(chain, address, known.own)
+      if (used > nonce && !isMined) alarms.raise('unexplained-nonce', nonce, { nonce, address })
       return false
     }
     // Ours after all: the node that was asked for the receipt lags.

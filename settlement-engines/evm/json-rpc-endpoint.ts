@@ -1,4 +1,6 @@
+import { answerBytesMax } from './answer-bytes-max.ts'
 import { ChainError } from './chain-error.ts'
+import { hasTooManyParts } from './has-too-many-parts.ts'
 import { secretsOf } from './url-secrets.ts'
 
 export interface RpcRequest {
@@ -6,8 +8,6 @@ export interface RpcRequest {
   readonly params: readonly unknown[]
 }
 
-/** A list of logs of a full range stays below it; a larger answer is not read to its end. */
-const ANSWER_BYTES_MAX = 32 * 1024 * 1024
 /** How much of a node's own words goes into messages. */
 const QUOTE_LENGTH_MAX = 200
 /** "Limit exceeded" of EIP-1474: of requests, or of what one answer may hold. Only words tell which. */
@@ -44,7 +44,7 @@ export class JsonRpcEndpoint {
   /** @throws ChainError always with a code; the result is not checked */
   async request(request: RpcRequest, signal: AbortSignal): Promise<unknown> {
     const id = this.#nextId++
-    const answer = await this.#post({ jsonrpc: '2.0', id, ...request }, signal)
+    const answer = await this.#post({ jsonrpc: '2.0', id, ...request }, answerBytesMax([request]), signal)
     return this.#resultOf(answer, id, request.method)
   }
 
@@ -56,7 +56,7 @@ export class JsonRpcEndpoint {
     const first = this.#nextId
     this.#nextId += requests.length
     const body = requests.map((request, index) => ({ jsonrpc: '2.0', id: first + index, ...request }))
-    const answer = await this.#post(body, signal)
+    const answer = await this.#post(body, answerBytesMax(requests), signal)
     if (!Array.isArray(answer)) {
       // A node that takes no batches answers with one error.
       this.#resultOf(answer, null, 'batch')
@@ -69,10 +69,10 @@ export class JsonRpcEndpoint {
     )
   }
 
-  async #post(body: unknown, signal: AbortSignal): Promise<unknown> {
+  async #post(body: unknown, bytesMax: number, signal: AbortSignal): Promise<unknown> {
     const deadline = AbortSignal.timeout(this.#deadlineMs)
     let status: number
-    let text: string
+    let text: Buffer
     try {
       const response = await fetch(this.#url, {
         method: 'POST',
@@ -85,7 +85,7 @@ export class JsonRpcEndpoint {
         redirect: 'error',
       })
       status = response.status
-      text = await readBounded(response)
+      text = await readBounded(response, bytesMax)
     } catch (error) {
       if (error instanceof ChainError) throw error
       if (deadline.aborted) {
@@ -96,9 +96,10 @@ export class JsonRpcEndpoint {
     }
     if (status === 429) throw new ChainError('rate-limited', `${this.name} says that we ask too often`)
     if (status === 413) throw new ChainError('too-large', `${this.name} says that we ask for too much`)
+    if (hasTooManyParts(text)) throw this.#bad('HTTP', 'the answer is a heap of small parts')
     let answer: unknown
     try {
-      answer = JSON.parse(text)
+      answer = JSON.parse(text.toString('utf8'))
     } catch {
       throw status === 200
         ? this.#bad('HTTP', 'the answer is no JSON')
@@ -144,18 +145,16 @@ export class JsonRpcEndpoint {
   }
 }
 
-async function readBounded(response: Response): Promise<string> {
-  if (response.body === null) return ''
+async function readBounded(response: Response, bytesMax: number): Promise<Buffer> {
+  if (response.body === null) return Buffer.alloc(0)
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
     size += chunk.length
-    if (size > ANSWER_BYTES_MAX) {
-      throw new ChainError('too-large', `an answer is larger than ${ANSWER_BYTES_MAX} bytes`)
-    }
+    if (size > bytesMax) throw new ChainError('too-large', `an answer is larger than ${bytesMax} bytes`)
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
 function causeOf(error: unknown): string {

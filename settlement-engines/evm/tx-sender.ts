@@ -9,6 +9,7 @@ import type { EngineStore } from './engine-store.ts'
 import { type Finality, isCanonical, readHeads } from './finality.ts'
 import { ForeignWatch } from './foreign-watch.ts'
 import { NonceAllocator } from './nonce-allocator.ts'
+import { readUsed } from './read-used.ts'
 import type { RoundView } from './round-view.ts'
 import type { Receipt } from './rpc-answers.ts'
 import type { SigningKey } from './signing-key.ts'
@@ -323,9 +324,13 @@ export class TxSender {
 
   /** What counted as final is not mined any more: only where the chosen finality was too weak. */
   async #checkMissingFinal(view: RoundView): Promise<void> {
-    for (const { nonce, finalBlock } of this.#journal.finalFrom(view.used).slice(0, MISSING_LOOK_MAX)) {
+    const gone = this.#journal.finalFrom(view.used).slice(0, MISSING_LOOK_MAX)
+    if (gone.length === 0) return
+    // Perhaps the node that told the count lags behind the one that told the heads.
+    const { head, used } = await readUsed(this.#deps.chain, this.#deps.key.address)
+    for (const { nonce, finalBlock } of gone) {
       // A node that has not come so far proves nothing.
-      if (finalBlock > view.final.number) continue
+      if (finalBlock > view.final.number || finalBlock > head || nonce < used) continue
       this.#alarms.raise('final-transaction-missing', nonce, { nonce, block: finalBlock })
       view.isDoubtful = true
       await this.#broadcaster.broadcast(nonce, this.#journal.attempts(nonce))

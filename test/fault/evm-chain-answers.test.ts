@@ -1,7 +1,11 @@
 import fc from 'fast-check'
+import { encodeFunctionResult } from 'viem'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Chain } from '../../settlement-engines/evm/chain.ts'
 import { ChainError } from '../../settlement-engines/evm/chain-error.ts'
+import { settlementChannelsAbi } from '../../settlement-engines/evm/contract/settlement-channels-abi.ts'
+import { ChannelContract } from '../../settlement-engines/evm/engine/channel-contract.ts'
+import { hasTooManyParts } from '../../settlement-engines/evm/has-too-many-parts.ts'
 import {
   toBlock,
   toFeeMarket,
@@ -102,6 +106,21 @@ describe('an answer of any shape', () => {
   })
 })
 
+describe('an answer about a channel', () => {
+  it('is refused when the channel has paid more than was put in: credits are given on it', async () => {
+    const channel = { payer: ADDRESS, payee: ADDRESS, token: ADDRESS, signer: ADDRESS }
+    const read = async (deposited: bigint, claimed: bigint) => {
+      const result = { ...channel, closeAt: 0n, settleDelay: 900, deposited, claimed }
+      const data = encodeFunctionResult({ abi: settlementChannelsAbi, functionName: 'channelOf', result })
+      const together = async <T>(_: unknown, parse: (values: readonly unknown[]) => T) => parse([data])
+      const contract = new ChannelContract({ address: ADDRESS }, { chain: { together } as never })
+      return await contract.read([HASH], 'latest')
+    }
+    expect(await read(5n, 5n)).toMatchObject([{ deposited: 5n, claimed: 5n }])
+    await expect(read(5n, 6n)).rejects.toMatchObject({ code: 'bad-answer' })
+  })
+})
+
 describe('an HTTP answer', () => {
   let anvil: Anvil
   let proxy: JsonRpcProxy
@@ -130,6 +149,21 @@ describe('an HTTP answer', () => {
     proxy.plan = ({ method }) => (method === 'eth_getBalance' ? { kind: 'huge' } : undefined)
     await expect(chain.balance(ADDRESS, 'latest')).rejects.toMatchObject({ code: 'too-large' })
     expect(proxy.seen.filter((method) => method === 'eth_getBalance')).toHaveLength(1)
+  })
+
+  it('that is far longer than any to its question is not read to its end', async () => {
+    const result = `0x${'0'.repeat(2_000_000)}1`
+    proxy.plan = ({ method }) => (method === 'eth_getBalance' ? { kind: 'result', result } : undefined)
+    await expect(chain.balance(ADDRESS, 'latest')).rejects.toMatchObject({ code: 'too-large' })
+  })
+
+  it('that is a heap of small parts is not parsed: that would stop the process', async () => {
+    const heap = Array.from({ length: 40_000 }, () => [])
+    proxy.plan = ({ method }) => (method === 'eth_getLogs' ? { kind: 'result', result: heap } : undefined)
+    const ask = chain.request('eth_getLogs', [{}], () => expect.unreachable())
+    await expect(ask).rejects.toThrow('heap of small parts')
+    const logs = JSON.stringify(Array.from({ length: 20_000 }, () => LOG))
+    expect(hasTooManyParts(Buffer.from(logs))).toBe(false)
   })
 
   it.each([

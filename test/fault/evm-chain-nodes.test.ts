@@ -2,13 +2,17 @@ import type { Hex } from 'viem'
 import { generatePrivateKey, privateKeyToAddress } from 'viem/accounts'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { Chain } from '../../settlement-engines/evm/chain.ts'
+import { ChainError } from '../../settlement-engines/evm/chain-error.ts'
 import { silentLogger } from '../../src/lib/logger.ts'
 import { EngineConfigError, EngineUnavailableError, ResumeRefusedError } from '../../src/settlement/engine.ts'
 import { Anvil } from '../support/anvil.ts'
-import { JsonRpcProxy } from '../support/json-rpc-proxy.ts'
+import { type Fault, JsonRpcProxy } from '../support/json-rpc-proxy.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { FaultRig } from './support/fault-rig.ts'
 import { type FaultySide, until } from './support/faulty-side.ts'
+
+/** The question that asks a token for them. */
+const DECIMALS = '0x313ce567'
 
 describe('several nodes', () => {
   let anvil: Anvil
@@ -234,6 +238,28 @@ describe('two engines whose nodes are not to be relied on', () => {
     await expect(payer.engine.resume()).rejects.toBeInstanceOf(ResumeRefusedError)
   }, 60_000)
 
+  it.each<[string, Fault]>([
+    ['a limit', { kind: 'error', code: -32005, message: 'limit exceeded' }],
+    ['a fault of its own', { kind: 'error', code: -32603, message: 'internal error' }],
+    ['rubbish', { kind: 'rubbish' }],
+  ])(
+    'find no fault in their configuration where a node answers a start with %s',
+    async (_, fault) => {
+      payer = rig.side(0, { rpcUrls: [rig.proxy.url] })
+      rig.proxy.plan = ({ method, params }) =>
+        method === 'eth_call' && (params[0] as { data: string }).data === DECIMALS ? fault : undefined
+      const started = payer.open('USD').then(
+        () => 'started',
+        (error: unknown) => error,
+      )
+      expect(await started).toBeInstanceOf(ChainError)
+      await payer.engine.stop()
+      rig.proxy.plan = () => undefined
+      await payer.open('USD')
+    },
+    60_000,
+  )
+
   it('refuse to start where a node tells other decimals of a token than before', async () => {
     const asset = 'USD'
     const recipient: Hex = privateKeyToAddress(generatePrivateKey())
@@ -241,9 +267,8 @@ describe('two engines whose nodes are not to be relied on', () => {
     payer.accountOptions = { mode: 'transfer', peerAddress: recipient }
     await payer.open(asset)
     await payer.engine.stop()
-    const decimals = '0x313ce567'
     rig.proxy.plan = ({ method, params }) =>
-      method === 'eth_call' && (params[0] as { data: string }).data === decimals
+      method === 'eth_call' && (params[0] as { data: string }).data === DECIMALS
         ? { kind: 'result', result: `0x${'12'.padStart(64, '0')}` }
         : undefined
     await expect(payer.open(asset)).rejects.toBeInstanceOf(EngineConfigError)

@@ -123,12 +123,13 @@ export class ChannelBook {
     return rows.map((row) => toDeposit(row as Row))
   }
 
-  /** Milliseconds since the epoch; undefined when no deposit for the account failed. */
+  /** Milliseconds since the epoch; undefined when none for the account failed, but for top-ups that a close overtook. */
   lastFailureMs(accountId: string): number | undefined {
     const row = this.#store.database
       .prepare(
         `SELECT max(updated_ms) AS at FROM engine_deposits JOIN engine_channels ON engine_channels.id = channel_id
-         WHERE account_id = ? AND engine_deposits.state = 'failed'`,
+         WHERE account_id = ? AND engine_deposits.state = 'failed'
+           AND (engine_deposits.kind = 'open' OR engine_channels.state = 'open')`,
       )
       .get(accountId) as { at: number | null }
     return row.at ?? undefined

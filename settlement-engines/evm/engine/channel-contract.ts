@@ -9,6 +9,7 @@ import {
   stringToHex,
   zeroAddress,
 } from 'viem'
+import { SCALE_MAX } from '../../../src/settlement/quantity.ts'
 import type { Chain } from '../chain.ts'
 import { ChainError } from '../chain-error.ts'
 import { isSettlementChannels } from '../contract/runtime-code.ts'
@@ -217,15 +218,22 @@ export class ChannelContract {
     return await this.#amountOf(token, data)
   }
 
-  /** Scale of a token: 18 for the native coin. @throws ChainError when it does not tell */
+  /** Scale of a token: 18 for the native coin. @throws ChainError, `wrong-code` when it answers with something else */
   async scaleOf(token: Hex): Promise<number> {
     if (token === zeroAddress) return 18
-    const data = encodeFunctionData({ abi: erc20Abi, functionName: 'decimals' })
-    return await this.#chain.request('eth_call', [{ to: token, data }, 'latest'], (value) =>
-      decoded(() =>
-        decodeFunctionResult({ abi: erc20Abi, functionName: 'decimals', data: toBytes(value, 'decimals') }),
-      ),
-    )
+    const call = encodeFunctionData({ abi: erc20Abi, functionName: 'decimals' })
+    return await this.#chain.request('eth_call', [{ to: token, data: call }, 'latest'], (value) => {
+      const data = toBytes(value, 'decimals')
+      let scale: number
+      try {
+        scale = decodeFunctionResult({ abi: erc20Abi, functionName: 'decimals', data })
+      } catch (error) {
+        throw new ChainError('wrong-code', `the answer is none: ${String(error)}`)
+      }
+      // What decodes an answer does not look at its range.
+      if (scale > SCALE_MAX) throw new ChainError('wrong-code', `the answer is ${scale}`)
+      return scale
+    })
   }
 
   /** In the order of the ids; undefined where there never was such a channel. */
@@ -268,6 +276,13 @@ function toChannelOnChain(value: unknown): ChannelOnChain | undefined {
   const state = closeAt === 0n ? 'open' : closeAt === CLOSED ? 'closed' : 'closing'
   if (state === 'closing' && closeAt > CLOSE_AT_MAX) {
     throw new ChainError('bad-answer', `a node tells a channel that closes in second ${closeAt}`)
+  }
+  // The contract pays no more than was put in: credits are given on this figure.
+  if (channel.claimed > channel.deposited) {
+    throw new ChainError(
+      'bad-answer',
+      `a node tells a channel that has paid ${channel.claimed} of ${channel.deposited}`,
+    )
   }
   return {
     payer: lower(channel.payer),

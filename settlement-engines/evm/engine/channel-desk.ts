@@ -29,7 +29,9 @@ export class ChannelDesk implements ChannelOperations {
     const account = this.#account(accountId)
     const { maxDepositPerChannel } = this.#core.settings.assets[account.assetCode] ?? {}
     if (deposit <= 0n || maxDepositPerChannel === undefined || deposit > maxDepositPerChannel) {
-      throw new RangeError(`the deposit must be above 0 and at most ${maxDepositPerChannel}`)
+      throw new RangeError(
+        `the deposit must be above 0 and at most ${maxDepositPerChannel}, which is maxDepositPerChannel`,
+      )
     }
     this.#checkBudget(account, deposit)
     const peer = await this.#payer.peerOf(account)
@@ -50,7 +52,9 @@ export class ChannelDesk implements ChannelOperations {
   }
 
   async claim(channelId: string): Promise<ChannelView> {
-    this.#payee.claims.handIn([this.#channel(channelId, 'in')])
+    const channel = this.#channel(channelId, 'in')
+    if (channel.held <= channel.claimed) throw new RangeError(nothingToClaim(channel))
+    this.#payee.claims.handIn([channel])
     return this.#view(channelId)
   }
 
@@ -84,9 +88,14 @@ export class ChannelDesk implements ChannelOperations {
   #channel(channelId: string, direction?: 'in' | 'out'): ChannelRecord {
     const channel = this.#core.channels.find(channelId)
     if (channel === undefined) throw new RangeError(`there is no channel ${channelId}`)
-    if (channel.state !== 'open' || (direction !== undefined && channel.direction !== direction)) {
-      throw new RangeError(`channel ${channelId} is ${channel.state}, direction ${channel.direction}`)
+    if (direction !== undefined && channel.direction !== direction) {
+      throw new RangeError(
+        direction === 'in'
+          ? `we pay in channel ${channelId}: its payee alone claims`
+          : `we are paid in channel ${channelId}: its payer alone puts more in`,
+      )
     }
+    if (channel.state !== 'open') throw new RangeError(`channel ${channelId} is ${channel.state}, not open`)
     return channel
   }
 
@@ -102,6 +111,13 @@ export class ChannelDesk implements ChannelOperations {
     this.#views.set(channel, view)
     return view
   }
+}
+
+/** A claim that pays nothing would cost its fees all the same. */
+function nothingToClaim({ claimed, cumulative, id }: ChannelRecord): string {
+  return cumulative > claimed
+    ? `the voucher of channel ${id} is lost: have the peer reconnect, so that it sends it again`
+    : `nothing is unclaimed in channel ${id}`
 }
 
 function viewOf(channel: ChannelRecord): ChannelView {

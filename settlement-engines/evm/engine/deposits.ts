@@ -55,7 +55,9 @@ export class Deposits {
 
   /** Carries deposits of tokens on. @throws ChainError */
   async advance(): Promise<void> {
-    const unfinished = this.#core.channels.unfinishedDeposits().filter(({ token }) => token !== zeroAddress)
+    const unfinished = this.#core.channels
+      .unfinishedDeposits()
+      .filter((deposit) => !this.#letGo(deposit) && deposit.token !== zeroAddress)
     for (const [token, deposits] of Map.groupBy(unfinished, (deposit) => deposit.token)) {
       for (const deposit of deposits) if (deposit.state === 'sent') this.#giveUpLate(deposit)
       const isAlone = this.#core.abilities.get(token)?.kind !== 'authorization'
@@ -86,6 +88,25 @@ export class Deposits {
       underWay.push(deposit)
     }
     return underWay.find(({ id }) => sender.purpose(`approve:${id}`) !== undefined) ?? refused
+  }
+
+  /** A channel that is closing takes nothing more: what waits for it would revert, and keep others waiting. */
+  #letGo(deposit: DepositRecord): boolean {
+    const { channels, clock, logger, sender } = this.#core
+    const { channelId, id, state } = deposit
+    if (!this.#isVain(deposit)) return false
+    // What has a nonce ends by itself.
+    if (state === 'sent' && sender.purpose(id)?.state !== 'queued') return false
+    if (state === 'sent') sender.cancel(id)
+    else channels.setDeposit(id, 'failed', clock.now())
+    if (state === 'approving') sender.cancel(`approve:${id}`)
+    logger.info('the channel is no longer open: nothing more is put into it', { channelId, id })
+    return true
+  }
+
+  /** For a channel that was closed meanwhile. */
+  #isVain({ channelId, kind }: DepositRecord): boolean {
+    return kind === 'fund' && this.#core.channels.find(channelId)!.state !== 'open'
   }
 
   /** By permit or allowance: one at a time. */
@@ -126,7 +147,9 @@ export class Deposits {
     const { amount, channelId, kind } = deposit
     const succeeded = outcome.kind === 'succeeded'
     channels.setDeposit(id, succeeded ? 'done' : 'failed', clock.now())
-    if (!succeeded) alarm('deposit-failed', { channelId, kind, outcome: outcome.kind })
+    if (!succeeded && !this.#isVain(deposit)) {
+      alarm('deposit-failed', { channelId, kind, outcome: outcome.kind })
+    }
     const channel = channels.find(channelId)!
     if (kind === 'open') {
       // A failure is not the end: books that are old may open what is open. The next look at the chain tells.
@@ -187,7 +210,7 @@ export class Deposits {
       this.#submit(deposit, call)
       return true
     }
-    logger.info('a signed deposit would be refused: it goes by allowance', { id, token })
+    logger.info('a signed deposit would be refused: it goes by allowance', { id, erc20: token })
     return false
   }
 

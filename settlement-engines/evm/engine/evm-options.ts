@@ -1,4 +1,4 @@
-import type { Hex } from 'viem'
+import { getAddress, type Hex } from 'viem'
 import { z } from 'zod'
 import { EngineConfigError } from '../../../src/settlement/engine.ts'
 import type { Finality } from '../finality.ts'
@@ -14,9 +14,14 @@ const KEY_ITSELF = /(?:^|[\\/])(?:0x)?[0-9a-fA-F]{64}$/
 
 const ADDRESS = 'must be an address: 0x and 40 hexadecimal digits'
 const UNITS = 'must be a whole number of at most 38 digits, in quotes'
+/** EIP-55: an address in mixed case carries a checksum, and a wrong digit shows. */
+const CHECKSUM = 'is mistyped: its checksum (upper and lower case) is wrong. Copy it again'
+const isChecksumRight = (text: string) =>
+  !/^0x(?=.*[a-f])(?=.*[A-F])[0-9a-fA-F]{40}$/.test(text) || getAddress(text) === text
 const address = z
   .string(ADDRESS)
   .regex(/^0x[0-9a-fA-F]{40}$/, ADDRESS)
+  .refine(isChecksumRight, CHECKSUM)
   .transform((value) => value.toLowerCase() as Hex)
 const units = z
   .string(UNITS)
@@ -41,6 +46,7 @@ const asset = z.strictObject({
   token: z
     .string()
     .regex(/^(?:native|0x[0-9a-fA-F]{40})$/, 'must be "native", or an address: 0x and 40 hexadecimal digits')
+    .refine(isChecksumRight, CHECKSUM)
     .transform((value) => value.toLowerCase() as Hex | 'native')
     .describe("`native` for the chain's coin, or an ERC-20's address"),
   deposit: units.describe('What a channel is opened with and topped up to. Smallest units of the token.'),

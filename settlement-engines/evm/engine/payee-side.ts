@@ -65,7 +65,8 @@ export class PayeeSide {
     }
     await this.#pass(channelId)
     channel = channels.find(channelId)!
-    if (cumulative === channel.held) return cumulative
+    // What came while the channel was closing is held and not credited: no answer may say so.
+    if (cumulative === channel.held && cumulative <= channel.cumulative) return cumulative
     if (cumulative < channel.held) {
       throw new MessageRefusedError('stale-voucher', `the channel is at ${channel.held} already`)
     }
@@ -100,7 +101,7 @@ export class PayeeSide {
       channelId: id,
       cumulative: String(held),
       ...(signature === undefined ? {} : { signature }),
-      ...(cumulative > held ? { credited: String(cumulative) } : {}),
+      ...(cumulative === held ? {} : { credited: String(cumulative) }),
     }))
   }
 

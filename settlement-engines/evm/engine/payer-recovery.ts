@@ -4,8 +4,10 @@ import { readHeads } from '../finality.ts'
 import type { AccountRecord, PeerRecord } from './account-book.ts'
 import { type ChannelRecord, recordOf } from './channel-record.ts'
 import type { EngineCore } from './engine-core.ts'
+import { min } from './min-max.ts'
 import { OrderSync } from './order-sync.ts'
 import type { PeerIdentity } from './peer-identity.ts'
+import type { PeerAnswer } from './peer-messages.ts'
 import { addToTotal } from './totals.ts'
 import { isVoucherOf } from './voucher.ts'
 
@@ -48,9 +50,7 @@ export class PayerRecovery {
   async #greetAnew(account: AccountRecord): Promise<PeerRecord> {
     const peer = await this.#identity.greet(account)
     const { channels } = await this.#core.ask(account.id, 'state', {})
-    for (const { channelId, cumulative, signature } of channels) {
-      await this.#catchUp(account, peer, { channelId, cumulative, signature })
-    }
+    for (const told of channels) await this.#catchUp(account, peer, told)
     await this.#orders.sync(account, channels)
     this.#greeted.add(account.id)
     return peer
@@ -77,11 +77,13 @@ export class PayerRecovery {
   async #catchUp(
     account: AccountRecord,
     peer: PeerRecord,
-    told: { channelId: Hex; cumulative: bigint; signature: Hex | undefined },
+    told: PeerAnswer<'state'>['channels'][number],
   ): Promise<void> {
     const { channels, claimKey, domain, logger, orders, store } = this.#core
     const { channelId, cumulative, signature } = told
     if (cumulative === 0n) return
+    // The rest of the voucher came when the channel was closing: the chain pays it, or nobody does.
+    const credited = min(told.credited ?? cumulative, cumulative)
     // A channel may be of a former claim key.
     const signer = channels.find(channelId)?.terms.signer ?? claimKey.address
     if (signature === undefined || !isVoucherOf(signer, domain, { channelId, cumulative }, signature)) {
@@ -94,8 +96,8 @@ export class PayerRecovery {
       const now = channels.find(channelId)!
       this.raise(now, cumulative)
       if (cumulative > now.held) channels.update(channelId, { held: cumulative, signature })
-      if (cumulative > now.acked) channels.update(channelId, { acked: cumulative })
-      orders.settleUpTo(channelId, cumulative)
+      if (credited > now.acked) channels.update(channelId, { acked: credited })
+      orders.settleUpTo(channelId, credited)
     })
   }
 

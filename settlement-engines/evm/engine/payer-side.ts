@@ -33,6 +33,8 @@ export class PayerSide {
   readonly #resend = new Set<string>()
   /** Accounts whose orders wait for budget, so that it is told once. */
   readonly #short = new Set<string>()
+  /** Accounts whose peer wants a longer delay than we accept, so that it is told once. */
+  readonly #undelayed = new Set<string>()
   /** Channels whose close request has failed, with its outcome, until the chain is looked at. */
   readonly #unclosed = new Map<Hex, TxOutcome['kind']>()
 
@@ -270,8 +272,13 @@ export class PayerSide {
     }
     this.#short.delete(account.id)
     if (channel !== undefined) this.#deposits.fund(channel, amount)
-    else if (this.#termsFor(account, peer).isDelayAccepted) this.open(account, peer, amount)
-    else logger.warn(delayProblem(account.id), { wanted: peer.minDelay })
+    else if (this.#termsFor(account, peer).isDelayAccepted) {
+      this.#undelayed.delete(account.id)
+      this.open(account, peer, amount)
+    } else if (!this.#undelayed.has(account.id)) {
+      this.#undelayed.add(account.id)
+      logger.warn(delayProblem(account.id), { wanted: peer.minDelay })
+    }
   }
 
   #look(id: Hex, found: ChannelOnChain | undefined, chainNowMs: number): void {
@@ -325,13 +332,18 @@ export class PayerSide {
     return this.#core.orders.open(account.id).filter(({ state }) => state === 'queued')
   }
 
-  /** Not one of a former claim key: no voucher of ours counts there any more. */
+  /**
+   * The oldest with room for the next order, else the one with most room. Not one of a former claim key: no voucher of
+   * ours counts there any more.
+   */
   #usable(account: AccountRecord): ChannelRecord | undefined {
     const { channels, claimKey } = this.#core
-    return channels
+    const own = channels
       .live('out', account.id)
       .filter(({ state, terms }) => state === 'open' && terms.signer === claimKey.address)
-      .at(-1)
+    const [next] = this.#queued(account)
+    const fitting = own.find((channel) => next !== undefined && unspent(channel) >= next.amount)
+    return fitting ?? own.toSorted((a, b) => compare(unspent(b), unspent(a)))[0]
   }
 
   #asset(account: AccountRecord): EvmAsset {
@@ -353,6 +365,10 @@ export class PayerSide {
     }
     return { terms, isDelayAccepted: (peer.minDelay ?? 0) <= settleDelay }
   }
+}
+
+function compare(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 function unspent({ cumulative, deposited }: ChannelRecord): bigint {

@@ -69,7 +69,7 @@ const answers = {
           cumulative: amount,
           /** Of the payer, over `cumulative`; absent while that is 0. */
           signature: signature.optional(),
-          /** What was credited, where the voucher for it is lost. */
+          /** What was credited, where that is not `cumulative`: more, and the voucher for it is lost; or less. */
           credited: amount.optional(),
         }),
       )

@@ -12,6 +12,11 @@ export function retryPurpose(sender: TxSender, name: string): string | undefined
   return `${name}:${last.tries + 1}`
 }
 
+/** Whether a try is final and did what it was for. */
+export function hasSucceeded(sender: TxSender, name: string): boolean {
+  return triesOf(sender, name).some(({ purpose }) => sender.purpose(purpose)?.outcome === 'succeeded')
+}
+
 /** Takes back what is under way. */
 export function cancelTries(sender: TxSender, name: string): void {
   const last = triesOf(sender, name).at(-1)

@@ -12,6 +12,7 @@ import type { Chain } from '../chain.ts'
 import { ChainError } from '../chain-error.ts'
 import { hexOf, toBytes } from '../rpc-values.ts'
 import type { SigningKey } from '../signing-key.ts'
+import { isRefusal } from './is-refusal.ts'
 import {
   type AuthorizationKind,
   authorizedTransferData,
@@ -33,9 +34,6 @@ type Answer<T extends View> = ContractFunctionReturnType<typeof SIGNED_TOKEN_ABI
 /** Versions that tokens have which do not tell theirs. */
 const USUAL_VERSIONS = ['1', '2']
 const FAR_S = 2n ** 40n
-/** JSON-RPC code of nodes for "execution reverted", and the words of those that use another. */
-const REVERTED = 3
-const REFUSAL_WORDS = /revert|execution|opcode|gas|\bvm\b/i
 /** Nobody pays under it. */
 const PROBE_NONCE = keccak256(stringToHex('Causeway: does this token take signatures?'))
 
@@ -167,9 +165,4 @@ export class TokenProbe {
       throw error
     }
   }
-}
-
-function isRefusal(error: unknown): boolean {
-  if (!(error instanceof ChainError) || error.code !== 'rpc-error') return false
-  return error.rpcCode === REVERTED || REFUSAL_WORDS.test(error.message)
 }

@@ -100,7 +100,7 @@ export class Transfers {
     const asset = Object.entries(settings.assets).find(([, { token }]) => token === log.address)
     const assetCode = owner?.assetCode ?? asset?.[0]
     if (assetCode === undefined) {
-      logger.warn('a transfer of a token that is not configured', { token: log.address })
+      logger.warn('a transfer of a token that is not configured', { erc20: log.address })
       return
     }
     credits.add({

@@ -12,6 +12,8 @@ const FAR_BLOCKS = 40
 /** Longer than a purpose that would revert may wait. */
 const PATIENCE_MS = 11 * 60_000
 const REVERTS: Hex = '0x60006000fd'
+/** After this time a transaction is sent again. */
+const REBROADCAST_MS = 31_000
 
 let chain: EngineChain
 let pair: EnginePair
@@ -139,6 +141,37 @@ describe('a payer that closes with a voucher outstanding', () => {
   }, 60_000)
 })
 
+describe('a payer that asks for a close while ours is on its way', () => {
+  it('is no alarm for the claim that comes after our close', async () => {
+    await start({}, {})
+    const { payee, payer } = pair
+    await pay('a', 500n)
+    await pair.until('credited', () => payee.creditedSum === 500n)
+    const { id } = payee.engine.channels()[0]!
+    await chain.anvil.setAutomine(false)
+    await payee.engine.operations.close(id)
+    await payee.engine.tick()
+    // The pool forgets our close until it is sent again: the payer's request is mined before.
+    await chain.anvil.rpc('anvil_dropAllTransactions')
+    const args = [id as Hex] as const
+    const data = encodeFunctionData({ abi: settlementChannelsAbi, functionName: 'requestClose', args })
+    await chain.send(chain.contract, data, payer.address)
+    await chain.anvil.mine()
+    await payee.engine.tick()
+    await payee.engine.tick()
+    payee.aheadMs += REBROADCAST_MS
+    await payee.engine.tick()
+    expect(Number((await chain.anvil.rpc<{ pending: string }>('txpool_status')).pending)).toBe(2)
+    await chain.anvil.setAutomine(true)
+    await pair.until('closed', () => payee.engine.channels()[0]!.state === 'closed')
+    await pair.until('all is final', () => payee.engine.trouble() === undefined)
+    for (let round = 0; round < 4; round++) await pair.advance()
+    expect(await chain.anvil.transactionCount(payee.address)).toBe(2)
+    expect(payee.alarms).toEqual([])
+    expect(payee.engine.channels()[0]).toMatchObject({ claimed: 500n })
+  }, 60_000)
+})
+
 describe('a voucher that comes when its channel is closing', () => {
   it('credits nothing until the chain has paid it, and then its account, over a restart too', async () => {
     await start({}, {})
@@ -162,6 +195,42 @@ describe('a voucher that comes when its channel is closing', () => {
     expect(pair.payee.creditedSum).toBe(500n)
     await pair.until('paid and credited', () => pair.payee.creditedSum === 700n)
     expect([...pair.payee.credits.values()].at(-1)).toMatchObject({ accountId: 'peer' })
+  }, 60_000)
+
+  it('is not acknowledged, however often it is told, and is paid through another channel', async () => {
+    await start({}, {})
+    const { payee, payer } = pair
+    await pay('a', 500n)
+    await pair.until('credited', () => payee.creditedSum === 500n)
+    const { id } = payee.engine.channels()[0]!
+    // The payer looks at final blocks: it does not see the close as long as none are mined.
+    await payee.engine.operations.close(id)
+    await payer.settle('b', 300n)
+    for (let round = 0; round < 3; round++) {
+      payer.aheadMs += PATIENCE_MS
+      await payer.engine.tick()
+    }
+    expect(await claim(id as Hex, 800n)).toBe('channel-closing')
+    expect(await pair.say({ type: 'state' })).toMatchObject({
+      channels: [{ channelId: id, cumulative: '800', credited: '500' }],
+    })
+    await payer.restart()
+    await payer.engine.tick()
+    await payer.engine.tick()
+    expect(payer.ends.has('b')).toBe(false)
+    expect(payee.creditedSum).toBe(500n)
+    await pair.until('paid', () => {
+      payer.aheadMs += PATIENCE_MS
+      return payer.ends.get('b') === 'settled'
+    })
+    expect(payee.creditedSum).toBe(800n)
+    expect(payee.engine.channels()).toMatchObject([
+      { id, state: 'closed', claimed: 500n },
+      { state: 'open', claimed: 0n, unclaimed: 300n },
+    ])
+    for (const { engine } of [payer, payee]) {
+      expect((await engine.statement('peer')).differences).toEqual([])
+    }
   }, 60_000)
 })
 

@@ -66,6 +66,25 @@ describe('an outgoing channel', () => {
     expect(pair.payer.alarms).toEqual([])
   }, 60_000)
 
+  it('is used up before a newer one, and no further deposit is made while any has room', async () => {
+    const { payer, payee } = await start('6000')
+    await settled('a', 100n)
+    await payer.engine.operations.open('peer', 2_000n)
+    await pair!.until('both are open', () => {
+      return payer.engine.channels().filter(({ state }) => state === 'open').length === 2
+    })
+    await settled('b', 700n)
+    expect(payer.engine.channels().map(({ unclaimed }) => unclaimed)).toEqual([800n, 0n])
+    await settled('c', 900n)
+    await settled('d', 150n)
+    await rounds(2)
+    expect(payer.engine.channels()).toMatchObject([
+      { deposit: 1_000n, unclaimed: 950n },
+      { deposit: 2_000n, unclaimed: 900n },
+    ])
+    expect(payee.creditedSum).toBe(1_850n)
+  }, 60_000)
+
   it('waits for budget that a closing one holds, tells it once, and goes on when it is back', async () => {
     const { payer, payee } = await start('2000')
     await payer.engine.operations.open('peer', 2_000n)

@@ -43,6 +43,18 @@ describe('the start of an evm engine', () => {
     expect(await problem({ assets: { USD: { ...USD!, token: chain.contract } } })).toBe('assets.USD.token')
   })
 
+  it('is refused with a token that tells a scale which no asset has', async () => {
+    const { USD } = side.options.assets
+    const token = `0x${'7e'.repeat(20)}` as const
+    // Answers every call with the number.
+    const answering = (scale: number) => `0x61${scale.toString(16).padStart(4, '0')}5f5260205ff3` as const
+    const start = async () => await problem({ assets: { USD: { ...USD!, token } } })
+    await chain.anvil.setCode(token, answering(256))
+    expect(await start()).toBe('assets.USD.token')
+    await chain.anvil.setCode(token, answering(255))
+    expect(await start()).toBe('started')
+  })
+
   it('is refused with keys that cannot be used', async () => {
     const { fundingKeyFile } = side.options.keys
     expect(await problem({ keys: { fundingKeyFile, claimKeyFile: fundingKeyFile } })).toBe(

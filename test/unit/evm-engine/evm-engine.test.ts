@@ -257,6 +257,25 @@ describe('two evm engines over one chain', () => {
     await pair.until('claimed', () => pair.payer.engine.channels()[0]!.claimed === 3_400_000n)
   }, 60_000)
 
+  it('sends no claim that would pay nothing, and says whose turn it is', async () => {
+    const paying = pair.payer.engine.operations
+    const paid = pair.payee.engine.operations
+    await pair.payer.settle('a', 1_000n)
+    await settledAll('a')
+    const { id } = pair.payer.engine.channels()[0]!
+    await paid.claim(id)
+    await pair.until('claimed', () => pair.payee.engine.channels()[0]!.claimed === 1_000n)
+    const sent = await chain.anvil.transactionCount(pair.payee.address)
+    await expect(paid.claim(id)).rejects.toThrow('nothing is unclaimed')
+    await expect(paying.claim(id)).rejects.toThrow('its payee alone claims')
+    await expect(paid.topUp(id, 1n)).rejects.toThrow('its payer alone puts more in')
+    for (let round = 0; round < 2; round++) {
+      await pair.payee.engine.tick()
+      await chain.anvil.mine()
+    }
+    expect(await chain.anvil.transactionCount(pair.payee.address)).toBe(sent)
+  }, 60_000)
+
   it('closes at once when the payee is asked', async () => {
     await pair.payer.settle('a', 1_000n)
     await settledAll('a')

@@ -6,7 +6,8 @@ import {
 } from '../../../settlement-engines/evm/engine/evm-options.ts'
 import { EngineConfigError } from '../../../src/settlement/engine.ts'
 
-const ADDRESS = `0x${'Ab'.repeat(20)}`
+/** With its checksum: the first example of EIP-55. */
+const ADDRESS = '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed'
 const KEY = `0x${'5e'.repeat(32)}`
 const USD = {
   token: ADDRESS,
@@ -35,6 +36,19 @@ describe('options of the evm engine', () => {
   it('are checked without files, network, name and directory', () => {
     expect(checkEvmOptions(SECTION)).toEqual([])
     expect(checkEvmOptions({ ...SECTION, name: 'evm', directory: '/nowhere' })).toEqual([])
+  })
+
+  it('take an address in one case, and in mixed case with its checksum alone', () => {
+    for (const contract of [ADDRESS.toLowerCase(), `0x${ADDRESS.slice(2).toUpperCase()}`]) {
+      expect(problems({ contract })).toEqual({})
+    }
+    const contract = ADDRESS.replace('aA', 'Aa')
+    expect(problems({ contract }).contract).toContain('checksum')
+    expect(problems({ assets: { USD: { ...USD, token: contract } } })['assets.USD.token']).toContain(
+      'checksum',
+    )
+    const account = checkEvmAccountOptions({ mode: 'transfer', peerAddress: contract })
+    expect(account).toMatchObject([{ path: 'peerAddress' }])
   })
 
   it('are all told at once, each with its place', () => {

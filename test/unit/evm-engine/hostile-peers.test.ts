@@ -1,9 +1,11 @@
 import { type Hex, toHex, zeroAddress } from 'viem'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { ChannelContract } from '../../../settlement-engines/evm/engine/channel-contract.ts'
+import { proveIdentity } from '../../../settlement-engines/evm/engine/identity-proof.ts'
 import { QuestionLimit } from '../../../settlement-engines/evm/engine/question-limit.ts'
 import { signVoucher } from '../../../settlement-engines/evm/engine/voucher.ts'
 import { SigningKey } from '../../../settlement-engines/evm/signing-key.ts'
+import { ANVIL_KEYS } from '../../support/anvil.ts'
 import { JsonRpcProxy } from '../../support/json-rpc-proxy.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import { EngineChain, EnginePair } from './engine-pair.ts'
@@ -115,6 +117,40 @@ describe('a peer that names channels which do not exist', () => {
     nowMs += 10_000_000
     expect(burst()).toBe(500)
   })
+})
+
+describe('a peer that greets without end', () => {
+  it('is spoken to once per second, whatever it makes of that', async () => {
+    pair = await EnginePair.start(chain)
+    const { payee, payer } = pair
+    await settled('a', 1n)
+    const domain = { chainId: chain.anvil.chainId, contract: chain.contract.toLowerCase() as Hex }
+    const ask = async (body: object) => {
+      const message = Buffer.from(JSON.stringify({ v: 1, id: 'x', ...body }))
+      return JSON.parse((await payer.engine.receive('peer', message)).toString()) as Record<string, Hex>
+    }
+    const challenge = (await ask({ type: 'challenge' })).challenge!
+    const identity = {
+      ...{ account: payee.address, signer: new SigningKey(payee.claimKey).address },
+      ...{ ilpAddress: 'test.two', peerIlpAddress: 'test.one', challenge },
+    }
+    const proof = await proveIdentity(new SigningKey(ANVIL_KEYS[2]!), domain, identity)
+    const hello = { ...domain, ...identity, minSettleDelay: 3_600, proof, yourChallenge: challenge }
+    let asked = 0
+    payer.onMessage = async () => {
+      asked++
+      throw new Error('the payee does not answer')
+    }
+    for (let second = 1; second <= 3; second++) {
+      payer.aheadMs += 60_000
+      for (let count = 0; count < 20; count++) {
+        await ask({ type: 'hello', ...hello })
+        await payer.engine.tick()
+      }
+      expect(asked).toBeLessThanOrEqual(3 * second)
+      expect(asked).toBeGreaterThanOrEqual(second)
+    }
+  }, 30_000)
 })
 
 describe('a peer that opens one channel after the other', () => {

@@ -40,4 +40,25 @@ describe('what operators put into channels', () => {
     await operations.topUp(id, 800_000n)
     await pair.until('topped up', () => channel().deposit === 5_800_000n)
   }, 60_000)
+
+  it('does not go into a channel that is closed before its turn', async () => {
+    pair = await EnginePair.start(chain, { asset: 'USD' })
+    const { payer } = pair
+    await chain.mint(payer.address, 10_000_000n)
+    const { id } = await payer.engine.operations.open('peer', 3_000_000n)
+    const channel = () => payer.engine.channels()[0]!
+    await pair.until('open', () => channel().state === 'open')
+    await payer.engine.operations.topUp(id, 1_000_000n)
+    await payer.engine.operations.close(id)
+    await pair.until('asked for', () => channel().expiresAtMs !== undefined)
+    for (let round = 0; round < 2; round++) {
+      await payer.engine.tick()
+      await chain.anvil.mine()
+    }
+    expect(channel()).toMatchObject({ state: 'closing', deposit: 3_000_000n })
+    expect(payer.alarms).toEqual([])
+    // Nothing waits for it: the next channel is opened.
+    await payer.engine.operations.open('peer', 2_000_000n)
+    await pair.until('open', () => payer.engine.channels()[1]!.state === 'open')
+  }, 60_000)
 })

@@ -116,6 +116,33 @@ describe('exactly one transfer lands', () => {
     await expectPaidOnce()
     expect(fixture.alarms).toEqual([])
   })
+
+  it('when the count of its sender is asked of a node that lags, after it is final', async () => {
+    fixture.sender.submit(transfer('a', { to: recipient }))
+    await fixture.sender.tick()
+    await expectPaidOnce()
+    proxy.plan = ({ method }) => {
+      if (method === 'eth_getTransactionCount') proxy.lagBlocks = 20
+      return undefined
+    }
+    await fixture.sender.tick()
+    proxy.plan = () => undefined
+    proxy.lagBlocks = 0
+    await expectPaidOnce()
+    expect(fixture.alarms).toEqual([])
+  })
+
+  it('when a reorg takes it after its nonce was counted as used', async () => {
+    fixture.sender.submit(transfer('a', { to: recipient }))
+    await fixture.sender.tick()
+    await chain.anvil.drain()
+    await chain.anvil.reorg(1)
+    proxy.failFirst('eth_getTransactionCount', 1, { kind: 'result', result: '0x1' })
+    await fixture.sender.tick()
+    expect(fixture.told).toEqual([])
+    await expectPaidOnce()
+    expect(fixture.alarms).toEqual([])
+  })
 })
 
 describe('a node that tells wrong things', () => {
