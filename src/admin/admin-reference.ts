@@ -104,8 +104,8 @@ function describeOperation(route: ApiRoute): string[] {
   if (route.idempotent) {
     lines.push(
       'Understands `Idempotency-Key` (up to 128 characters, remembered for 24 hours, also over a restart):',
-      'the same key with the same path and body gives the first reply and begins nothing anew. Where the first request',
-      'ended without one, by a fault or the end of the node, it is `OUTCOME_UNKNOWN`.',
+      'the same key with the same path and body, under a token of the same subject, gives the first reply and begins',
+      'nothing anew. Where the first request ended without one, by a fault or the end of the node, it is `OUTCOME_UNKNOWN`.',
       '',
     )
   }

@@ -135,7 +135,7 @@ function parametersOf(route: ApiRoute): Json[] {
   const parameters = [...fieldsOf(route.request.params, 'path'), ...fieldsOf(route.request.query, 'query')]
   if (route.idempotent) {
     const description =
-      'For 24 hours, also over a restart, the same key gives the reply of the first request and begins nothing anew.'
+      'For 24 hours, also over a restart, the same key of the same subject gives the reply of the first request and begins nothing anew.'
     const schema = { type: 'string', minLength: 1, maxLength: 128 }
     parameters.push({ name: 'Idempotency-Key', in: 'header', required: false, description, schema })
   }

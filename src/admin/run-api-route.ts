@@ -36,11 +36,15 @@ export async function runApiRoute(
   }
   const work = async (): Promise<RouteReply> =>
     await route.handler({ ...input, services: deps.services, caller })
-  const key = context.get('Idempotency-Key')
+  // One that is there and empty is refused there: its sender means to be protected.
+  const key = context.req.headers['idempotency-key']
   const scope = `${caller.subject} ${route.method} ${route.path}`
   const reply =
-    route.idempotent && key !== ''
-      ? deps.idempotency.once({ scope, key, body: { params: input.params, body: input.body } }, work)
+    route.idempotent && key !== undefined
+      ? deps.idempotency.once(
+          { scope, key: String(key), body: { params: input.params, body: input.body } },
+          work,
+        )
       : work()
   const { deadlineMs } = route
   const inTime = await withDeadline(reply, { deadlineMs, changes: changesSomething(route) })
@@ -53,6 +57,9 @@ function check(schema: z.ZodType | undefined, value: unknown): unknown {
   if (result.success) return result.data
   const details = result.error.issues.slice(0, DETAILS_MAX).map(describe)
   const first = details[0]
+  if (value === undefined) {
+    throw new ApiError('VALIDATION_ERROR', 'the request needs a JSON object as its body, at least {}')
+  }
   const where = first === undefined || first.field === '' ? '' : `${first.field}: `
   throw new ApiError('VALIDATION_ERROR', `the request is not valid: ${where}${first?.message ?? ''}`, {
     details,

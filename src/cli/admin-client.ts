@@ -23,6 +23,8 @@ export interface AdminClientOptions {
   timeoutMs: number
   /** The command to start a node with, for messages. */
   startCommand: string
+  /** The option that names another node, for messages. Default: `--url`. */
+  otherOption?: string
 }
 
 export interface AdminRequest {
@@ -194,12 +196,12 @@ function unreachable(
   timeoutMs: number,
   options: AdminClientOptions,
 ): CliError {
-  const { url, startCommand } = options
+  const { otherOption = '--url', startCommand, url } = options
   const { code, name, message } = error as NodeJS.ErrnoException
   if (code === 'ECONNREFUSED') {
     return new CliError(
       ExitCode.unreachable,
-      `no node answers at ${url}: the connection was refused. Start it with "${startCommand}", or name another with --url`,
+      `no node answers at ${url}: the connection was refused. Start it with "${startCommand}", or name another with ${otherOption}`,
     )
   }
   const isTimeout =

@@ -23,7 +23,10 @@ export function readAmount(text: string, { isWhole, code, scale, digitsMax }: Am
       throw new CliError(ExitCode.usage, (error as Error).message)
     }
   }
-  if (/^\d+$/.test(text) && text.length <= digitsMax) return checkPositive(BigInt(text).toString())
+  if (/^\d+$/.test(text)) {
+    if (text.length <= digitsMax) return checkPositive(BigInt(text).toString())
+    throw new CliError(ExitCode.usage, `the amount is too large: at most ${digitsMax} digits`)
+  }
   const example = `"${text.slice(0, 40)}" is not a whole number of smallest units; "1" followed by ${scale} zeros is 1 ${code}`
   throw new CliError(ExitCode.usage, `${example}. For ${code} with decimals add --whole`)
 }

@@ -108,7 +108,7 @@ function unknownName(
     fix:
       meant === undefined
         ? `Known there: ${known.join(', ') || 'nothing'}`
-        : `Did you mean ${toVariable([...path, meant])}?`,
+        : `Did you mean ${entry.from.startsWith('--set') ? formatPath([...path, meant]) : toVariable([...path, meant])}?`,
   }
 }
 

@@ -67,7 +67,8 @@ function evmOptions(
   return { ...options, name, directory, keys } as unknown as EvmEngineOptions
 }
 
-function absolutePaths(keys: unknown, baseDirectory: string): unknown {
+/** The files of a section; relative paths start at `baseDirectory`. What is no path stays for the engine to refuse. */
+export function absolutePaths(keys: unknown, baseDirectory: string): unknown {
   if (typeof keys !== 'object' || keys === null) return keys
   const absolute = (path: unknown) =>
     typeof path === 'string' && path !== '' && !isAbsolute(path) ? resolve(baseDirectory, path) : path

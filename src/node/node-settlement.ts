@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { ConfigError } from '../config/config-error.ts'
 import type { Config, PeerConfig } from '../config/schema.ts'
 import type { SecretStore } from '../config/secret-store.ts'
 import type { Account } from '../forwarding/account.ts'
@@ -11,7 +12,7 @@ import type { Logger } from '../lib/logger.ts'
 import type { HealthProber } from '../observability/health-prober.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { AccountSettlement } from '../peers/account-settlement.ts'
-import { MessageRefusedError, type SettlementEngine } from '../settlement/engine.ts'
+import { EngineConfigError, MessageRefusedError, type SettlementEngine } from '../settlement/engine.ts'
 import { engineTrouble } from '../settlement/engine-trouble.ts'
 import { LedgerSuspense } from '../settlement/ledger-suspense.ts'
 import { PeerMessenger } from '../settlement/peer-messenger.ts'
@@ -127,7 +128,13 @@ export class NodeSettlement implements AccountSettlement {
     const { clock, logger, metrics, prober, random } = this.#deps
     const { baseDirectory, config, secrets } = this.#options
     const { engines: sections, retiredEngines: retired } = config.settlement
-    checkEngineNames({ configured: Object.keys(sections), retired, inBooks: this.#journal.engines() })
+    const configured = Object.keys(sections)
+    const gone = checkEngineNames({ configured, retired, inBooks: this.#journal.engines() })
+    for (const engine of gone) {
+      const text =
+        'an engine that has settled is not configured: nobody claims or defends what its channels hold'
+      this.#deps.logger.warn(text, { engine, end: 'settlement.retiredEngines' })
+    }
     const engines: SettlementEngine[] = []
     for (const [name, section] of Object.entries(sections)) {
       const engine = await this.#named(name, async () =>
@@ -213,7 +220,11 @@ export class NodeSettlement implements AccountSettlement {
         return { code: ErrorCode.badRequest, message: writeRefusalText(error) }
       }
       const reason = error instanceof Error ? error.message : String(error)
-      this.#deps.logger.warn('a settlement message was not answered', { accountId: account.id, reason })
+      const suppressed = account.faultLog.take(this.#deps.clock.now())
+      if (suppressed !== undefined) {
+        const fields = { accountId: account.id, reason, suppressed }
+        this.#deps.logger.warn('a settlement message was not answered', fields)
+      }
       return { code: ErrorCode.internalError, message: 'the settlement engine cannot answer now' }
     }
   }
@@ -255,6 +266,7 @@ export class NodeSettlement implements AccountSettlement {
     } catch (error) {
       const { message, path = '' } = error as Error & { path?: string }
       const place = `settlement.engines.${name}${path === '' ? '' : `.${path}`}`
+      if (error instanceof EngineConfigError) throw new ConfigError([{ path: place, message }], undefined)
       throw new Error(`${place}: ${message}`, { cause: error })
     }
   }

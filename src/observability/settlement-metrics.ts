@@ -83,6 +83,7 @@ export const SETTLEMENT_METRICS = {
 } as const satisfies Record<string, MetricDefinition>
 
 const CHANNEL_STATUSES: readonly ChannelStatus[] = ['open', 'closing', 'disputed']
+const CLOSE_REASONS: readonly ChannelCloseReason[] = ['cooperative', 'forced', 'expired', 'disputed']
 
 /** Settlement and channel metrics. They have help and type from the start and no series until an engine is there. */
 export class PrometheusSettlementMetrics implements SettlementMetrics {
@@ -120,6 +121,7 @@ export class PrometheusSettlementMetrics implements SettlementMetrics {
     for (const token of tokens) this.#amount.inc({ method, token }, 0)
     for (const status of CHANNEL_STATUSES) this.#active.inc({ method, status }, 0)
     this.#funded.inc({ method }, 0)
+    for (const reason of CLOSE_REASONS) this.#closed.inc({ method, reason }, 0)
     this.#disputed.inc({ method }, 0)
   }
 

@@ -206,7 +206,8 @@ export class Settlements implements SettlementService {
     const engine = this.#deps.coordinator.engines.find((candidate) =>
       channelsOf(candidate).some(({ id }) => id === channelId),
     )
-    if (engine === undefined) throw new ServiceError('RESOURCE_NOT_FOUND', `there is no channel ${channelId}`)
+    if (engine === undefined)
+      throw new ServiceError('RESOURCE_NOT_FOUND', `no engine that runs has a channel ${channelId}`)
     return this.#channelView(await operating(() => action(operationsOf(engine))), engine)
   }
 

@@ -168,7 +168,8 @@ function fakeSettlements(calls: string[]): SettlementService {
     if (id !== 'alice') throw new ServiceError('RESOURCE_NOT_FOUND', `account "${id}" does not settle`)
   }
   const operate = async (id: string, what: string): Promise<PaymentChannelView> => {
-    if (id !== CHANNEL_ID) throw new ServiceError('RESOURCE_NOT_FOUND', `there is no channel ${id}`)
+    if (id !== CHANNEL_ID)
+      throw new ServiceError('RESOURCE_NOT_FOUND', `no engine that runs has a channel ${id}`)
     calls.push(what)
     return channel()
   }

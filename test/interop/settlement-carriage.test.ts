@@ -105,6 +105,8 @@ describe('settlement messages of another implementation, over a link', () => {
         expect(reply.fulfillment).toEqual(Buffer.alloc(32))
         return reply.data
       }
+      // Asked again too often while a machine is slow.
+      if (reply.code === 'T05') throw new Refusal('busy')
       expect(reply.code).toBe('F00')
       throw new Refusal(/^([a-z-]+): /.exec(reply.message)![1]!)
     }

@@ -103,7 +103,7 @@ export const channelRoutes: readonly ApiRoute[] = [
     handler: ({ services, params }) => {
       const data = services.settlements?.channel(params.id)
       if (data !== undefined) return { data }
-      throw new ApiError('RESOURCE_NOT_FOUND', `there is no channel "${params.id}"`)
+      throw new ApiError('RESOURCE_NOT_FOUND', `no engine that runs has a channel "${params.id}"`)
     },
   }),
   route({

@@ -17,16 +17,14 @@ export const amount = z
 /** A positive amount in a request, at most what a packet's amount field holds. */
 export const positiveAmount = z
   .string()
-  .regex(/^[1-9]\d{0,19}$/, 'write a whole number of smallest units above 0 as a string, e.g. "1000000"')
+  .regex(/^[1-9]\d{0,19}$/, positiveProblem(20))
   .refine(
     (text) => BigInt(text.slice(0, 20).replace(/\D/g, '') || '0') <= 2n ** 64n - 1n,
     'at most 18446744073709551615',
   )
 
 /** A positive amount that no packet carries: a sum, or units of a network's token, which may be as fine as 10^-18. */
-export const positiveSum = z
-  .string()
-  .regex(/^[1-9]\d{0,37}$/, 'write a whole number of smallest units above 0 as a string, e.g. "1000000"')
+export const positiveSum = z.string().regex(/^[1-9]\d{0,37}$/, positiveProblem(38))
 
 export const assetCode = z.string().regex(/^[A-Za-z0-9._-]{1,32}$/, 'an asset code such as USD')
 export const assetScale = z.number().int().min(0).max(255)
@@ -73,4 +71,13 @@ export function offsetPage<T>(all: readonly T[], query: { limit: number; offset:
     count: data.length,
     pagination: { total: all.length, limit: query.limit, offset: query.offset },
   }
+}
+
+/** Says which bound it was: a number that is too long is written well. */
+function positiveProblem(digitsMax: number) {
+  const error = ({ input }: { input?: unknown }) =>
+    /^[1-9]\d*$/.test(String(input))
+      ? `the number is too large: at most ${digitsMax} digits`
+      : 'write a whole number of smallest units above 0 as a string, e.g. "1000000"'
+  return { error }
 }

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import type { PaymentChannelView, SettlementAccountView } from '../../admin/services.ts'
+import type { PaymentChannelView, SettlementAccountView, SettlementEngineView } from '../../admin/services.ts'
 import { callOnce } from '../call-once.ts'
 import { CliError } from '../cli-error.ts'
 import { addNodeOptions, type CommandContext, type NodeFlags, openNode } from '../command-context.ts'
@@ -71,6 +71,11 @@ function registerList(channels: Command, context: CommandContext): void {
   addNodeOptions(command).action(async (flags: ListFlags) => {
     const { client, output } = openNode(flags, context)
     const { account: accountId, direction, engine, state } = flags
+    const engines = await client.get<SettlementEngineView[]>('/settlements/engines')
+    for (const { name, running } of engines) {
+      if (running || (engine ?? name) !== name) continue
+      output.warn(`the engine ${name} does not run: its channels are not shown`)
+    }
     const found = await client.list<PaymentChannelView>('/channels', { accountId, direction, engine, state })
     output.result(found, () => (found.length === 0 ? 'no such channels' : renderChannels(found)))
   })

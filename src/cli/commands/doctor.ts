@@ -9,6 +9,7 @@ import { CliError } from '../cli-error.ts'
 import { addConfigOptions, type CommandContext, type LocalFlags, openOutput } from '../command-context.ts'
 import { adminUrl } from '../connect.ts'
 import { checkDataDirectory } from '../doctor/check-data-directory.ts'
+import { checkEngineKeys } from '../doctor/check-engine-keys.ts'
 import { checkMachine } from '../doctor/check-machine.ts'
 import { checkPorts } from '../doctor/check-ports.ts'
 import { checkTigerBeetle } from '../doctor/check-tigerbeetle.ts'
@@ -22,7 +23,7 @@ const PROBE_MS_MAX = 3_000
 export function registerDoctor(program: Command, context: CommandContext): void {
   const command = program
     .command('doctor')
-    .description('check what the node needs: Node, clock, configuration, secrets, ports, disk, ledger')
+    .description('check what the node needs: Node, clock, configuration, secrets, keys, ports, disk, ledger')
   addConfigOptions(command).action(async (flags: LocalFlags) => {
     const output = openOutput(flags, context)
     const findings = await examine(flags, context)
@@ -40,10 +41,12 @@ async function examine(flags: LocalFlags, context: CommandContext): Promise<Find
   const loaded = load(flags, context)
   if ('check' in loaded) return [...machine, loaded]
   const isRunning = await probe(loaded)
+  const plugins = await describePlugins(loaded)
   return [
     ...machine,
     ...describeConfiguration(loaded),
-    ...(await describePlugins(loaded)),
+    ...plugins,
+    ...(plugins.every(({ status }) => status === 'ok') ? await checkEngineKeys(loaded) : []),
     ...describeSecrets(loaded),
     ok('node process', isRunning ? 'runs' : 'does not run'),
     ...(await checkPorts(loaded.config, isRunning)),

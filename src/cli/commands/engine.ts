@@ -232,6 +232,7 @@ function openEngine(flags: EngineFlags, context: CommandContext): { client: Admi
     token: async () => token,
     timeoutMs: REQUEST_TIMEOUT_SECONDS * 1000,
     startCommand: `${io.commandName} engine <name> --config ${flags.config}`,
+    otherOption: '--config',
   })
   return { client, output: openOutput(flags, context) }
 }

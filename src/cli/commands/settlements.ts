@@ -174,7 +174,9 @@ function registerPause(settlements: Command, context: CommandContext): void {
     const account = await client.call<SettlementAccountView>('POST', `${accountPath(id)}/pause`, {
       body: { reason: flags.reason },
     })
-    output.result(account, () => `paused ${id}; what its engine has already goes on`)
+    const { reason = flags.reason } = account.paused ?? {}
+    const kept = reason === flags.reason ? '' : ` (it was paused before: ${reason})`
+    output.result(account, () => `paused ${id}${kept}; what its engine has already goes on`)
   })
   addNodeOptions(
     settlements

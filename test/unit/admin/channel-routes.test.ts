@@ -112,6 +112,22 @@ describe('channels', () => {
     expect(operated).toEqual([`open ${at.account.id} ${deposit}`, 'top-up 7', 'claim', 'close'])
   })
 
+  it('refuse with the reason amounts that are too large, missing bodies and empty keys', async () => {
+    const topUp = `/channels/${CHANNEL.id}/top-up`
+    const faults: [{ body?: unknown; headers?: Record<string, string> }, string][] = [
+      [{ body: { amount: '9'.repeat(39) } }, 'amount: the number is too large: at most 38 digits'],
+      [{ body: { amount: '-1' } }, 'amount: write a whole number of smallest units above 0'],
+      [{}, 'the request needs a JSON object as its body'],
+      [{ body: { amount: '1' }, headers: { 'Idempotency-Key': '' } }, 'Idempotency-Key is 1 to 128'],
+    ]
+    for (const [request, message] of faults) {
+      const { envelope } = await at.call('POST', topUp, request)
+      const error = { code: 'VALIDATION_ERROR', message: expect.stringContaining(message) }
+      expect(envelope.error).toMatchObject(error)
+    }
+    expect(operated).toEqual([])
+  })
+
   it('refuse with the reason what engine, peer or request do not allow', async () => {
     const close = `/channels/${CHANNEL.id}/close`
     const faults: [Error, string, string][] = [

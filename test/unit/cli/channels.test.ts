@@ -29,9 +29,16 @@ describe('channels', () => {
       state: 'closing',
       deposit: '1',
     }
-    const node = await stubNode({ 'GET /channels': () => ok([CHANNEL, { ...closing, expiresAtMs: 0 }]) })
-    const { code, out } = await runOn(node, ['channels'])
-    expect(code).toBe(0)
+    const node = await stubNode({
+      'GET /settlements/engines': () =>
+        ok([
+          { name: 'evm', running: true },
+          { name: 'base', running: false },
+        ]),
+      'GET /channels': () => ok([CHANNEL, { ...closing, expiresAtMs: 0 }]),
+    })
+    const { code, err, out } = await runOn(node, ['channels'])
+    expect([code, err]).toEqual([0, 'warning: the engine base does not run: its channels are not shown\n'])
     const [head, open, late] = out.split('\n').map((line) => line.split(/ {2,}/))
     expect(head).toEqual([
       ...['ACCOUNT', 'WAY', 'STATE', 'DEPOSIT', 'CLAIMED', 'UNCLAIMED', 'EXPIRES', 'ENGINE', 'ID'],

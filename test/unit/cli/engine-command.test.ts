@@ -205,6 +205,10 @@ describe('operators of an engine', () => {
       err: expect.stringContaining('no credit x'),
     })
     expect((await ask('close', '0x1')).code).toBe(7)
+    const away = await run(['engine', 'status'], {
+      workingDirectory: configure('', '  admin: { port: 1, token: secret:operator }'),
+    })
+    expect([away.code, away.err]).toEqual([4, expect.stringContaining('or name another with --config')])
     const nowhere = await run(['engine', 'status'], { workingDirectory: configure() })
     expect([nowhere.code, nowhere.err]).toEqual([
       3,

@@ -363,6 +363,31 @@ describe('doctor', () => {
     expect(find('port admin')?.status).toBe('ok')
   })
 
+  it('finds key files of an engine that a start would refuse', async () => {
+    const address = `0x${'ab'.repeat(20)}`
+    const workingDirectory = configure(`admin: { port: 0 }
+settlement:
+  engines:
+    evm:
+      type: evm
+      rpcUrls: ["http://127.0.0.1:1"]
+      chainId: 1
+      contract: "${address}"
+      keys: { fundingKeyFile: funding, claimKeyFile: claim }
+      assets: { USD: { token: native, deposit: "1", maxDepositPerChannel: "1", totalBudget: "1", claimAtValue: "1" } }
+`)
+    const found = async () => (await examine(workingDirectory)).find('engine keys')
+    expect(await found()).toMatchObject({
+      status: 'failed',
+      message: expect.stringMatching(/^settlement\.engines\.evm\.keys\.fundingKeyFile: .*ENOENT/),
+    })
+    writeFileSync(join(workingDirectory, 'funding'), '11'.repeat(32), { mode: 0o600 })
+    writeFileSync(join(workingDirectory, 'claim'), '22'.repeat(32), { mode: 0o644 })
+    expect((await found())?.message).toContain('Run: chmod 600')
+    chmodSync(join(workingDirectory, 'claim'), 0o600)
+    expect(await found()).toMatchObject({ status: 'ok', message: expect.stringContaining('evm: funding 0x') })
+  })
+
   it('finds a damaged database', async () => {
     const workingDirectory = configure('admin: { port: 0 }\n')
     const path = join(workingDirectory, 'ledger.db')

@@ -152,6 +152,7 @@ describe('pay', () => {
       '"12.5" is not a whole number of smallest units; "1" followed by 2 zeros is 1 USD. For USD with decimals add --whole',
     ],
     [['bob', '0', '--from', 'alice'], 'the amount is zero: give a positive one'],
+    [['bob', '9'.repeat(50), '--from', 'alice'], 'the amount is too large: at most 20 digits'],
     [
       ['bob', '1.001', '--from', 'alice', '--whole'],
       '"1.001" has more than the 2 decimal places of the account',

@@ -152,6 +152,13 @@ describe('settlements', () => {
     const { out } = await runOn(node, ['settlements', 'pause', 'bob', '--reason', 'chain upgrade'])
     expect(out).toBe('paused bob; what its engine has already goes on\n')
     expect(node.requests[0]?.body).toEqual({ reason: 'chain upgrade' })
+    const paused = await stubNode({
+      'POST /settlements/accounts/bob/pause': () =>
+        ok({ ...ACCOUNT, paused: { reason: 'flood', sinceMs: 1 } }),
+    })
+    expect((await runOn(paused, ['settlements', 'pause', 'bob', '--reason', 'x'])).out).toBe(
+      'paused bob (it was paused before: flood); what its engine has already goes on\n',
+    )
     expect((await runOn(node, ['settlements', 'resume', 'bob'])).out).toBe(
       'resumed bob, but the configuration pauses it\n',
     )

@@ -196,6 +196,9 @@ describe('a mistake in the configuration', () => {
     expect(problemsOf(GOOD, { flags: ['admin.port=x'] })).toEqual([
       'admin.port (--set admin.port): given "x", but expected a whole number from 0 to 65535',
     ])
+    expect(problemsOf(GOOD, { flags: ['admin.prot=1'] })).toEqual([
+      'admin (--set admin.prot): admin has no key "prot". Did you mean admin.port?',
+    ])
     expect(problemsOf(GOOD, { flags: ['admin.port'] })).toEqual([
       '--set takes path=value, e.g. --set admin.port=8081; given "admin.port"',
     ])

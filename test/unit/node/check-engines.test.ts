@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { checkEngines } from '../../../src/node/check-engines.ts'
 import { child, GOOD, loadText } from '../config/config-helpers.ts'
 
-const ADDRESS = `0x${'ab'.repeat(20)}`
+/** In capitals: without a checksum. */
+const ADDRESS = `0x${'AB'.repeat(20)}`
 const AMOUNTS = `deposit: "5", maxDepositPerChannel: "10", totalBudget: "20", claimAtValue: "3"`
 const evm = (more = '') => `settlement:
   engines:
@@ -36,6 +37,11 @@ describe('check-config over settlement engines', () => {
       'settlement.engines.evm.assets.USD.deposit',
     ],
     [
+      'an address with a mistyped digit',
+      evm().replace(`contract: "${ADDRESS}"`, 'contract: "0x5FbDB2315678afecb367f032d93F642f64180aa4"'),
+      'settlement.engines.evm.contract',
+    ],
+    [
       'a URL that is none',
       'settlement: { engines: { far: { type: rfc38, url: x, listen: { port: 0 } } } }\n',
       'settlement.engines.far.url',
@@ -53,5 +59,17 @@ describe('check-config over settlement engines', () => {
   ])('tells of %s, and where', async (_, text, path) => {
     const problems = await check(text)
     expect(problems.map((problem) => problem.path)).toEqual([path])
+  })
+
+  it('refuses two engines with one key on one chain, and takes them on two', async () => {
+    const section = evm().split('    evm:\n')[1]!
+    const two = (change: (text: string) => string) => `${evm()}    other:\n${change(section)}`
+    const problems = await check(two((text) => text))
+    expect(problems.map(({ path }) => path)).toEqual(['settlement.engines.other.keys.fundingKeyFile'])
+    expect(problems[0]?.message).toContain('is that of "evm" too')
+    expect(await check(two((text) => text.replace('chainId: 1', 'chainId: 2')))).toEqual([])
+    expect(await check(two((text) => text.replace('fundingKeyFile: funding', 'fundingKeyFile: x')))).toEqual(
+      [],
+    )
   })
 })
