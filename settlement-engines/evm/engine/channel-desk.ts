@@ -27,6 +27,11 @@ export class ChannelDesk implements ChannelOperations {
 
   async open(accountId: string, deposit: bigint): Promise<ChannelView> {
     const account = this.#account(accountId)
+    if (account.mode === 'transfer') {
+      throw new RangeError(
+        `account ${accountId} settles by transfers: nothing would be paid through a channel`,
+      )
+    }
     const { maxDepositPerChannel } = this.#core.settings.assets[account.assetCode] ?? {}
     if (deposit <= 0n || maxDepositPerChannel === undefined || deposit > maxDepositPerChannel) {
       throw new RangeError(
@@ -122,6 +127,7 @@ function nothingToClaim({ claimed, cumulative, id }: ChannelRecord): string {
 
 function viewOf(channel: ChannelRecord): ChannelView {
   const { accountId, claimed, closeAt, cumulative, deposited, direction, id, scale, state, token } = channel
+  const isOwed = state !== 'closed' && cumulative > claimed
   return {
     id,
     accountId,
@@ -131,7 +137,7 @@ function viewOf(channel: ChannelRecord): ChannelView {
     tokenScale: scale,
     deposit: deposited,
     claimed,
-    unclaimed: cumulative > claimed ? cumulative - claimed : 0n,
+    unclaimed: isOwed ? cumulative - claimed : 0n,
     expiresAtMs: closeAt === undefined ? undefined : closeAt * MS_PER_S,
   }
 }

@@ -23,6 +23,13 @@ describe('what operators put into channels', () => {
     expect(all.map(({ status }) => status).sort()).toEqual(['fulfilled', 'fulfilled', 'rejected'])
   }, 60_000)
 
+  it('is nothing where the account settles by transfers', async () => {
+    pair = await EnginePair.start(chain, { isTransfer: true })
+    const opened = pair.payer.engine.operations.open('peer', 1_000n)
+    await expect(opened).rejects.toThrow('settles by transfers')
+    expect(pair.payer.engine.channels()).toEqual([])
+  }, 60_000)
+
   it('stays within maxDepositPerChannel, with what is on its way', async () => {
     pair = await EnginePair.start(chain)
     const { operations } = pair.payer.engine

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ChannelBook } from '../../../settlement-engines/evm/engine/channel-book.ts'
+import { ChannelDesk } from '../../../settlement-engines/evm/engine/channel-desk.ts'
 import type { ChannelRecord } from '../../../settlement-engines/evm/engine/channel-record.ts'
+import type { EngineCore } from '../../../settlement-engines/evm/engine/engine-core.ts'
 import { prepareEngineTables } from '../../../settlement-engines/evm/engine/engine-tables.ts'
 import { OrderBook } from '../../../settlement-engines/evm/engine/order-book.ts'
 import { totalOf } from '../../../settlement-engines/evm/engine/totals.ts'
@@ -84,5 +86,16 @@ describe('a channel in the books', () => {
     }
     expect(() => store.transaction(work)).toThrow('undone')
     expect(channels.all()).toEqual(before)
+  })
+  it('shows nothing as unclaimed once it is closed: nobody can claim it', () => {
+    const channels = new ChannelBook({ store })
+    const desk = new ChannelDesk(
+      { channels } as EngineCore,
+      {} as ConstructorParameters<typeof ChannelDesk>[1],
+    )
+    channels.save(channel(idOf('aa')))
+    expect(desk.views()).toMatchObject([{ state: 'open', unclaimed: 3n }])
+    channels.update(idOf('aa'), { state: 'closed', claimed: 1n })
+    expect(desk.views()).toMatchObject([{ state: 'closed', claimed: 1n, unclaimed: 0n }])
   })
 })
