@@ -216,7 +216,8 @@ export class Traffic implements WireEvents {
   #offer(dueAt: number): void {
     const payer = this.#payerInTurn
     this.#payerInTurn = payer + 1 === this.#sentByPayer.length ? 0 : payer + 1
-    const isMeasured = this.#isMeasured(dueAt)
+    // In a closed loop answers make packets: both are counted until the measurement ends, however late its timer is.
+    const isMeasured = this.#isClosedLoop ? this.#isMeasuring : this.#isMeasured(dueAt)
     if (isMeasured) this.#sentByPayer[payer] = this.#sentByPayer[payer]! + 1
     if (!this.#isClosedLoop && dueAt < this.#refusedUntil[payer]!) {
       if (isMeasured) this.#countFailure('busy')

@@ -35,12 +35,43 @@ export class CreditBook {
       .map((row) => toCredit(row as Row))
   }
 
+  findUntold(id: string): IncomingCredit | undefined {
+    const row = this.#store.database.prepare('SELECT * FROM engine_credits WHERE told = 0 AND id = ?').get(id)
+    return row === undefined ? undefined : toCredit(row as Row)
+  }
+
   /** Sum of those whose ids begin with `prefix` and that the node has not taken note of. */
   untoldSum(prefix: string): bigint {
+    return this.#untoldOf(prefix).reduce((sum, { quantity }) => sum + quantity.amount, 0n)
+  }
+
+  /** The node has credited `amount` of those untold, under whatever ids: it is not to be told of that. */
+  cover(prefix: string, amount: bigint): void {
+    let left = amount
+    for (const credit of this.#untoldOf(prefix)) {
+      const { accountId, id, quantity } = credit
+      if (left <= 0n) return
+      if (quantity.amount <= left) {
+        this.setTold(credit)
+      } else {
+        this.#store.database
+          .prepare('UPDATE engine_credits SET amount = ? WHERE id = ?')
+          .run(String(quantity.amount - left), id)
+        if (accountId !== undefined) addToTotal(this.#store, 'credited', accountId, left)
+      }
+      left -= quantity.amount
+    }
+  }
+
+  /** In the order in which they are told. */
+  #untoldOf(prefix: string): IncomingCredit[] {
     return this.#store.database
-      .prepare('SELECT amount FROM engine_credits WHERE told = 0 AND substr(id, 1, length(?1)) = ?1')
+      .prepare(
+        `SELECT * FROM engine_credits WHERE told = 0 AND substr(id, 1, length(?1)) = ?1
+         ORDER BY account_id IS NULL, seq`,
+      )
       .all(prefix)
-      .reduce((sum, row) => sum + BigInt(row.amount as string), 0n)
+      .map((row) => toCredit(row as Row))
   }
 
   setTold({ id, accountId, quantity }: IncomingCredit): void {

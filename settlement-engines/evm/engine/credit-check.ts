@@ -4,6 +4,8 @@ import type { EngineHost } from '../../../src/settlement/engine.ts'
 import { convertQuantity } from '../../../src/settlement/quantity.ts'
 import { readHeads } from '../finality.ts'
 import type { EngineCore } from './engine-core.ts'
+import { min } from './min-max.ts'
+import { SilentNodeError } from './silent-node-error.ts'
 import { addToTotal } from './totals.ts'
 
 /** A look into the node's own books; whoever needs it asks again. */
@@ -36,7 +38,7 @@ export class CreditCheck {
 
   /** What the node has credited from a channel, in units of its token. @throws Error when it cannot tell now */
   async credited(channelId: Hex, scale: number): Promise<bigint> {
-    const late = () => new Error('the node did not tell its credits in time')
+    const late = () => new SilentNodeError('the node did not tell its credits in time')
     const sum = await within(this.#host.credited(this.prefix(channelId)), HOST_DEADLINE_MS, late)
     return convertQuantity(sum, scale).amount
   }
@@ -60,10 +62,19 @@ export class CreditCheck {
     })
   }
 
+  /** {@link pass} for the channel that a credit came from; nothing for credits of transfers. */
+  async passSourceOf(creditId: string): Promise<void> {
+    const source = creditId.split(':')[2] as Hex
+    if (this.#passed.has(source) || this.#core.channels.find(source) === undefined) return
+    await this.pass(source)
+  }
+
   #compare(channelId: Hex, told: { credited: bigint; untold: bigint; claimed: bigint }): void {
-    const { alarm, channels, store } = this.#core
+    const { alarm, channels, credits, store } = this.#core
     const { accountId, cumulative } = channels.find(channelId)!
     const { claimed, credited, untold } = told
+    // Also where other books have told it, under other ids: these are older.
+    credits.cover(this.prefix(channelId), min(credited - (cumulative - untold), untold))
     const fields = { accountId, channelId, books: cumulative, node: credited }
     if (credited > cumulative) {
       alarm('books-old', fields)

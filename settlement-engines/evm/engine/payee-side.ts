@@ -1,5 +1,5 @@
 import type { Hex } from 'viem'
-import { type EngineHost, MessageRefusedError } from '../../../src/settlement/engine.ts'
+import { type EngineHost, type IncomingCredit, MessageRefusedError } from '../../../src/settlement/engine.ts'
 import { ChainError } from '../chain-error.ts'
 import { readHeads } from '../finality.ts'
 import { calmTerms, type TxOutcome } from '../tx-intent.ts'
@@ -233,6 +233,11 @@ export class PayeeSide {
       urgency: 'urgent',
       deadlineMs: clock.now() + Math.floor(left * settings.closingWindowShare),
     })
+  }
+
+  /** Before a credit is told: books that are old may hold what other books have told. @throws Error when not known now */
+  async checkCredit({ id }: IncomingCredit): Promise<void> {
+    await this.#check.passSourceOf(id)
   }
 
   async #pass(channelId: Hex): Promise<void> {

@@ -93,7 +93,10 @@ export class RunningEngine {
     this.#payee = new PayeeSide(this.core, { host })
     this.transfers = new Transfers(this.core, { probe })
     this.#notices = new PaymentNotices(this.core, { identity: this.#identity })
-    this.#teller = new Teller(this.core, { host })
+    this.#teller = new Teller(this.core, {
+      host,
+      check: async (credit) => await this.#payee.checkCredit(credit),
+    })
     this.desk = new ChannelDesk(this.core, { payee: this.#payee, payer: this.#payer })
   }
 

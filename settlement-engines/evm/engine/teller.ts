@@ -1,6 +1,7 @@
 import { within } from '../../../src/lib/within.ts'
 import type { EngineHost, IncomingCredit } from '../../../src/settlement/engine.ts'
 import type { EngineCore } from './engine-core.ts'
+import { SilentNodeError } from './silent-node-error.ts'
 
 /** Told in one round; the next round goes on. */
 const BATCH_MAX = 100
@@ -11,19 +12,22 @@ const PASSED_OVER_MAX = 10_000
 /** What the node does with it is a write of its own; later it is told again. */
 const HOST_DEADLINE_MS = 10_000
 
-/** The node does not answer at all: nothing else is told for now. */
-class SilentNodeError extends Error {
-  override readonly name = 'SilentNodeError'
+export interface TellerDeps {
+  readonly host: EngineHost
+  /** Makes sure that the credit is one which the node does not have already; rejects when nobody can tell now. */
+  readonly check: (credit: IncomingCredit) => Promise<void>
 }
 
 /** Tells the node what came in and what became of orders, until it has taken note. */
 export class Teller {
   readonly #core: EngineCore
   readonly #host: EngineHost
+  readonly #check: TellerDeps['check']
 
-  constructor(core: EngineCore, deps: { host: EngineHost }) {
+  constructor(core: EngineCore, deps: TellerDeps) {
     this.#core = core
     this.#host = deps.host
+    this.#check = deps.check
   }
 
   /** @throws Error when the node does not answer */
@@ -56,9 +60,13 @@ export class Teller {
           !stuck.has(name) &&
           failed < FAILURES_MAX &&
           (await this.#try(credit.id, async () => {
-            await inTime(this.#host.credit(credit))
+            await this.#check(credit)
+            // The check may have found that the node has all of it, or part.
+            const left = credits.findUntold(credit.id)
+            if (left === undefined) return
+            await inTime(this.#host.credit(left))
             checkpoint('credit-told')
-            credits.setTold(credit)
+            credits.setTold(left)
           }))
         if (isTold) {
           told++

@@ -5,6 +5,8 @@ import { signVoucher } from '../../../settlement-engines/evm/engine/voucher.ts'
 import { SigningKey } from '../../../settlement-engines/evm/signing-key.ts'
 import { EngineChain, EnginePair, RICH } from './engine-pair.ts'
 
+/** Of three orders, each of which needs a channel of its own: none has room for two. */
+const AMOUNTS = [600n, 700n, 800n]
 const BOUNDS = { deposit: '1000', maxDepositPerChannel: '5000', totalBudget: '100000' }
 
 let chain: EngineChain
@@ -76,7 +78,7 @@ describe('claims', () => {
   it('of several channels go in one transaction, beside one that is under way', async () => {
     const { payee, payer } = await start({ claimAtValue: '1000000', claimAgeMs: 86_400_000 })
     const ids: Hex[] = []
-    for (const [index, amount] of [100n, 200n, 300n].entries()) {
+    for (const [index, amount] of AMOUNTS.entries()) {
       const { id } = await payer.engine.operations.open('peer', 1_000n)
       ids.push(id as Hex)
       await pair!.until('open', () => payer.engine.channels().every(({ state }) => state === 'open'))
@@ -90,7 +92,7 @@ describe('claims', () => {
     await payee.engine.tick()
     await chain.anvil.setAutomine(true)
     await pair!.until('claimed', () => payee.engine.channels().every(({ unclaimed }) => unclaimed === 0n))
-    expect(payee.engine.channels().map(({ claimed }) => claimed)).toEqual([100n, 200n, 300n])
+    expect(payee.engine.channels().map(({ claimed }) => claimed)).toEqual(AMOUNTS)
     expect(await sentByPayee()).toBe(before + 2)
     await rounds(3)
     expect(await sentByPayee()).toBe(before + 2)
@@ -98,7 +100,7 @@ describe('claims', () => {
 
   it('leave out of a batch what a stranger has handed in first', async () => {
     const { payee, payer } = await start({ claimAtValue: '1000000', claimAgeMs: 86_400_000 })
-    for (const [index, amount] of [100n, 200n, 300n].entries()) {
+    for (const [index, amount] of AMOUNTS.entries()) {
       await payer.engine.operations.open('peer', 1_000n)
       await pair!.until('open', () => payer.engine.channels().every(({ state }) => state === 'open'))
       await settled(`rows-${index}`, amount)
@@ -110,7 +112,7 @@ describe('claims', () => {
     await payee.engine.tick()
     await payee.engine.tick()
     const domain = { chainId: chain.anvil.chainId, contract: chain.contract }
-    const voucher = { channelId: id as Hex, cumulative: 200n }
+    const voucher = { channelId: id as Hex, cumulative: AMOUNTS[1]! }
     const signature = await signVoucher(new SigningKey(payer.claimKey), domain, voucher)
     const data = encodeFunctionData({
       abi: settlementChannelsAbi,
@@ -126,7 +128,7 @@ describe('claims', () => {
     await chain.anvil.setAutomine(true)
     await pair!.until('claimed', () => payee.engine.channels().every(({ unclaimed }) => unclaimed === 0n))
     await rounds(3)
-    expect(payee.engine.channels().map(({ claimed }) => claimed)).toEqual([100n, 200n, 300n])
+    expect(payee.engine.channels().map(({ claimed }) => claimed)).toEqual(AMOUNTS)
     expect(await sentByPayee()).toBe(before + 1)
     const [skipped] = await chain.anvil.rpc<{ topics: Hex[] }[]>('eth_getLogs', {
       address: chain.contract,

@@ -90,6 +90,28 @@ describe('a payee whose books are lost or old', () => {
     expect(pair.payee.creditedSum).toBe(1_000n)
   }, 60_000)
 
+  it('tells nothing that other books have told under another id', async () => {
+    const { payee, payer } = pair
+    await pay('a', 1_000n)
+    await pair.until('credited', () => payee.creditedSum === 1_000n)
+    // Both b and c wait in the copy; without books, they come as one.
+    payee.refusesCredits = true
+    await pay('b', 50n)
+    await pay('c', 7n)
+    const copy = await payee.backUp()
+    await payee.restore()
+    await pair.until('the channel is back', async () => (await heldByPayee()) === 1_057n)
+    payee.refusesCredits = false
+    await pair.until('credited', () => payee.creditedSum === 1_057n)
+    await payee.restore(copy)
+    await pay('d', 3n)
+    await pair.until('credited', () => payee.creditedSum >= 1_060n)
+    for (let round = 0; round < 3; round++) await pair.advance()
+    expect(payee.creditedSum).toBe(1_060n)
+    expect((await payee.engine.statement('peer')).credited.amount).toBe(1_060n)
+    expect(payer.engine.channels()[0]).toMatchObject({ unclaimed: 1_060n })
+  }, 60_000)
+
   it('credits what it had accepted and not told its node', async () => {
     await pay('a', 1_000n)
     await pair.until('credited', () => pair.payee.creditedSum === 1_000n)

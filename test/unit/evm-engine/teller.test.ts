@@ -4,6 +4,7 @@ import type { EngineCore } from '../../../settlement-engines/evm/engine/engine-c
 import { prepareEngineTables } from '../../../settlement-engines/evm/engine/engine-tables.ts'
 import { OrderBook } from '../../../settlement-engines/evm/engine/order-book.ts'
 import { Teller } from '../../../settlement-engines/evm/engine/teller.ts'
+import { totalOf } from '../../../settlement-engines/evm/engine/totals.ts'
 import { EngineStore } from '../../../settlement-engines/evm/engine-store.ts'
 import { silentLogger } from '../../../src/lib/logger.ts'
 import type { EngineHost, IncomingCredit } from '../../../src/settlement/engine.ts'
@@ -23,8 +24,8 @@ afterEach(() => {
   store.stop()
 })
 
-function add(channel: string, figure: number, accountId: string | undefined): void {
-  const quantity = { amount: 1n, scale: 6 }
+function add(channel: string, figure: number, accountId: string | undefined, amount = 1n): void {
+  const quantity = { amount, scale: 6 }
   const id = `evm:1:${channel}:${figure}`
   credits.add({ id, accountId, assetCode: 'USD', quantity, sender: undefined })
 }
@@ -38,7 +39,7 @@ async function tell(refuses: (credit: IncomingCredit) => boolean): Promise<void>
   } as unknown as EngineHost
   const orders = new OrderBook({ store })
   const core = { credits, orders, logger: silentLogger, checkpoint: () => undefined }
-  await new Teller(core as unknown as EngineCore, { host }).tell()
+  await new Teller(core as unknown as EngineCore, { host, check: async () => undefined }).tell()
 }
 
 describe('credits that the node does not take', () => {
@@ -61,5 +62,58 @@ describe('credits that the node does not take', () => {
     await tell(({ accountId }) => accountId === 'a')
     expect(tries.length).toBeLessThan(100)
     expect(tries.at(-1)).toBe('evm:1:other:1')
+  })
+})
+
+describe('credits that the node has from other books', () => {
+  const prefix = 'evm:1:old:'
+  const left = () =>
+    credits.untold(10, 0).map(({ id, quantity }) => [id.slice(prefix.length), quantity.amount])
+
+  it('are told no more, oldest first, and of the last one what is left', () => {
+    add('old', 30, 'a', 30n)
+    add('old', 70, 'a', 40n)
+    add('old', 90, undefined, 20n)
+    expect(credits.untoldSum(prefix)).toBe(90n)
+    credits.cover(prefix, 0n)
+    credits.cover(prefix, -5n)
+    expect(credits.untoldSum(prefix)).toBe(90n)
+    credits.cover(prefix, 45n)
+    expect(left()).toEqual([
+      ['70', 25n],
+      ['90', 20n],
+    ])
+    expect(totalOf(store, 'credited', 'a')).toBe(45n)
+    credits.cover(prefix, 45n)
+    expect(left()).toEqual([])
+    expect(totalOf(store, 'credited', 'a')).toBe(70n)
+  })
+
+  it('are found out before anything of theirs is told', async () => {
+    add('old', 30, 'a', 30n)
+    add('old', 70, 'a', 40n)
+    add('new', 5, 'b')
+    const told: [string, bigint][] = []
+    const host = {
+      credit: async ({ id, quantity }: IncomingCredit) => void told.push([id, quantity.amount]),
+    } as unknown as EngineHost
+    const core = {
+      credits,
+      orders: new OrderBook({ store }),
+      logger: silentLogger,
+      checkpoint: () => undefined,
+    }
+    let isKnown = false
+    const check = async ({ id }: IncomingCredit) => {
+      if (!id.startsWith(prefix)) return
+      if (!isKnown) throw new Error('the chain does not answer')
+      credits.cover(prefix, credits.untoldSum(prefix) - 28n)
+    }
+    const teller = new Teller(core as unknown as EngineCore, { host, check })
+    await teller.tell()
+    expect(told).toEqual([['evm:1:new:5', 1n]])
+    isKnown = true
+    await teller.tell()
+    expect(told.slice(1)).toEqual([['evm:1:old:70', 28n]])
   })
 })
