@@ -163,7 +163,7 @@ describe('fees', () => {
       else await closeSilently()
       await until(rig.anvil, [payer, payee], 'the lies are used up', () => lies <= 0)
       await until(rig.anvil, [payer, payee], 'claimed', async () => {
-        if (await isDefended()) return true
+        if (isDefended()) return true
         const { id, state, unclaimed } = payee.engine.channels()[0]!
         if (what === 'claim' && state === 'open' && unclaimed > 0n) await payee.engine.operations.claim(id)
         return false

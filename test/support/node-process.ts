@@ -27,6 +27,8 @@ export interface Balance {
 export class NodeProcess {
   readonly directory: string
   readonly adminPort: number
+  /** Hears all that the process writes, over all its starts. */
+  onOutput: (chunk: string) => void = () => undefined
   readonly #config: Record<string, unknown>
   readonly #secrets: Record<string, string>
   #child: ChildProcess | undefined
@@ -108,6 +110,7 @@ export class NodeProcess {
     )
     const keep = (chunk: Buffer) => {
       this.#output = (this.#output + chunk.toString()).slice(-OUTPUT_MAX)
+      this.onOutput(chunk.toString())
     }
     child.stdout.on('data', keep)
     child.stderr.on('data', keep)

@@ -14,10 +14,13 @@ import { STATE_CHANNELS_MAX } from './peer-messages.ts'
 export class ChannelIntake {
   readonly #core: EngineCore
   readonly #check: CreditCheck
+  readonly #sawFinal: (block: number) => void
 
-  constructor(core: EngineCore, deps: { check: CreditCheck }) {
+  /** @param deps.sawFinal called with the number of a final block from which a channel was read */
+  constructor(core: EngineCore, deps: { check: CreditCheck; sawFinal: (block: number) => void }) {
     this.#core = core
     this.#check = deps.check
+    this.#sawFinal = deps.sawFinal
   }
 
   /**
@@ -37,6 +40,7 @@ export class ChannelIntake {
       await contract.read([channelId], final.number),
       await contract.read([channelId], 'latest'),
     ]
+    this.#sawFinal(final.number)
     if (found === undefined || newest === undefined) {
       throw new MessageRefusedError('channel-unknown', 'there is no such channel in a final block')
     }

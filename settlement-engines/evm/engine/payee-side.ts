@@ -32,7 +32,10 @@ export class PayeeSide {
   constructor(core: EngineCore, deps: { host: EngineHost }) {
     this.#core = core
     this.#check = new CreditCheck(core, deps)
-    this.#intake = new ChannelIntake(core, { check: this.#check })
+    this.#intake = new ChannelIntake(core, {
+      check: this.#check,
+      sawFinal: (block) => this.#sawFinal(block),
+    })
     for (const channel of core.channels.live('in')) this.#noteCover(channel)
     this.claims = new Claims(core)
   }
@@ -144,7 +147,7 @@ export class PayeeSide {
     const newest = await contract.read(ids, latest.number)
     const settled = await contract.read(ids, final.number)
     // Only now: a number that no node can answer for must not make all of them laggards.
-    this.#finalSeen = Math.max(this.#finalSeen, final.number)
+    this.#sawFinal(final.number)
     const due: ChannelRecord[] = []
     for (const [index, { id }] of live.entries()) {
       const channel = this.#look(id, newest[index], settled[index], latest.timestampMs)
@@ -154,6 +157,10 @@ export class PayeeSide {
     this.claims.handIn(due)
     // Last: what the node cannot tell now must not keep channels from being defended.
     for (const id of ids) await this.#check.pass(id)
+  }
+
+  #sawFinal(block: number): void {
+    this.#finalSeen = Math.max(this.#finalSeen, block)
   }
 
   /** @returns the channel when its voucher is to be handed in */
