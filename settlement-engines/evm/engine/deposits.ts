@@ -74,11 +74,12 @@ export class Deposits {
     const { contract, funding, sender } = this.#core
     const underWay = deposits.filter(({ state }) => state !== 'waiting')
     let refused: DepositRecord | undefined
+    let balance: bigint | undefined
     for (const deposit of deposits.filter(({ state }) => state === 'waiting')) {
       if (underWay.length >= AUTHORIZED_MAX) break
       if (underWay.length > 0) {
         // What is in a block already is taken off twice: it waits for their end rather than fail.
-        const balance = await contract.tokenBalance(token, funding.address)
+        balance ??= await contract.tokenBalance(token, funding.address)
         if (sumOf([...underWay, deposit]) > balance) break
       }
       if (!(await this.#sendSigned(deposit))) {

@@ -11,6 +11,7 @@ import { loadConfiguration } from '../../../src/config/load.ts'
 import type { RunNode, StartedInfo } from '../../../src/config/run-options.ts'
 import { temporaryDirectory } from '../config/config-helpers.ts'
 import { ok, run, stubNode } from './cli-helpers.ts'
+import { EVM_SECTION } from './evm-section.ts'
 
 const load = (path: string, workingDirectory: string) =>
   loadConfiguration({ path, env: {}, flags: [], workingDirectory })
@@ -364,18 +365,7 @@ describe('doctor', () => {
   })
 
   it('finds key files of an engine that a start would refuse', async () => {
-    const address = `0x${'ab'.repeat(20)}`
-    const workingDirectory = configure(`admin: { port: 0 }
-settlement:
-  engines:
-    evm:
-      type: evm
-      rpcUrls: ["http://127.0.0.1:1"]
-      chainId: 1
-      contract: "${address}"
-      keys: { fundingKeyFile: funding, claimKeyFile: claim }
-      assets: { USD: { token: native, deposit: "1", maxDepositPerChannel: "1", totalBudget: "1", claimAtValue: "1" } }
-`)
+    const workingDirectory = configure(EVM_SECTION)
     const found = async () => (await examine(workingDirectory)).find('engine keys')
     expect(await found()).toMatchObject({
       status: 'failed',
